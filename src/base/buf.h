@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * buf - bytes that grow, up to a ceiling
+ *
+ * The contents are always followed by a NUL that is not counted, so that text
+ * can be handed to libc. An append either happens whole or not at all.
+ */
+
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "base/str.h"
+
+struct buf {
+	char *data; /* NULL until the first byte */
+	size_t len;
+	size_t cap;
+	size_t max; /* the ceiling for len */
+};
+
+void buf_init(struct buf *b, size_t max); /* allocates nothing */
+void buf_done(struct buf *b);		  /* frees; may be used again */
+void buf_clear(struct buf *b);		  /* len = 0, keeps the memory */
+
+/* All: 0, -ENOBUFS (the ceiling) or -ENOMEM; the buffer is then as before. */
+int buf_append(struct buf *b, const void *data, size_t n) MUST_CHECK;
+int buf_puts(struct buf *b, const char *s) MUST_CHECK;
+int buf_printf(struct buf *b, const char *fmt, ...) MUST_CHECK PRINTF(2, 3);
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap) MUST_CHECK;
+
+/* Room for n more bytes at data + len; the caller adds to len itself. */
+int buf_reserve(struct buf *b, size_t n) MUST_CHECK;
+
+/* Take n bytes off the front (n <= len). */
+void buf_consume(struct buf *b, size_t n);
+
+struct span buf_span(const struct buf *b);
+const char *buf_str(const struct buf *b); /* never NULL */
+
+#endif /* BASE_BUF_H */

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * conf - the configuration, as an immutable snapshot
+ *
+ * drover.yaml and every .yaml file of services.d are read as YAML 1.2 core into one JSON
+ * tree whose nodes know file and line, checked against one schema table
+ * (schema.c: key, type, range, unit, default, whether a reload can change it,
+ * text), and laid out as the plain structs below. Everything that a struct
+ * holds lives in the snapshot's arena: strings are never NULL unless said so,
+ * and nothing in it changes after conf_load() returned it.
+ *
+ * An error names file, line, key, what was found and what is allowed. A set of
+ * files is accepted whole or not at all.
+ *
+ * Durations are milliseconds, sizes bytes. 0 means "no limit" or "off" only
+ * where the comment says so.
+ */
+
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define CONF_NAME_MAX 63 /* service names: [a-z][a-z0-9-]* */
+#define CONF_REPLICAS_MAX 256
+#define CONF_SERVICES_MAX 1024
+
+struct conf_listen {
+	const char *address; /* "0.0.0.0:8080", "[::]:80", "unix:/path" */
+};
+
+struct conf_admin {
+	const char *socket;
+	const char *group_admin; /* NULL: only root and drover's own user */
+	const char *group_read;	 /* NULL: nobody besides */
+};
+
+enum conf_registry_kind {
+	CONF_REGISTRY_MANAGED,
+	CONF_REGISTRY_URL,
+	CONF_REGISTRY_NONE
+};
+
+struct conf_registry {
+	enum conf_registry_kind kind;
+	const char *url;      /* redis://[user:pass@]host:port/db; URL only */
+	const char *cluster;  /* C of {drover:C}; default "drover" */
+	uint64_t max_memory;  /* of the managed one */
+	const char *program;  /* redis-server */
+};
+
+struct conf_node {
+	const char *name;      /* default: the host's name */
+	const char *advertise; /* host:port, or NULL */
+};
+
+struct conf_dirs {
+	const char *runtime; /* sockets, lock */
+	const char *state;   /* services' state, applied configuration, Redis */
+	const char *cache;
+	const char *logs;
+};
+
+enum conf_socket { CONF_SOCKET_UNIX, CONF_SOCKET_PORT, CONF_SOCKET_FD };
+
+enum conf_check_kind {
+	CONF_CHECK_NONE,
+	CONF_CHECK_HTTP,
+	CONF_CHECK_TCP, /* a connect, on TCP or Unix sockets alike */
+	CONF_CHECK_EXEC,
+	CONF_CHECK_NOTIFY /* readiness only: READY=1 on $NOTIFY_SOCKET */
+};
+
+struct conf_check {
+	enum conf_check_kind kind;
+	const char *path;	   /* HTTP */
+	const char *const *command; /* EXEC: argv, NULL at the end */
+	uint64_t interval_ms;
+	uint64_t timeout_ms;
+	unsigned rise;
+	unsigned fall;
+};
+
+/* Methods as bits, for conf_route.methods; 0 is any. */
+enum {
+	CONF_GET = 1, CONF_HEAD = 2, CONF_POST = 4, CONF_PUT = 8,
+	CONF_DELETE = 16, CONF_PATCH = 32, CONF_OPTIONS = 64
+};
+
+struct conf_route {
+	const char *host;    /* NULL: any; "*.example.org" allowed */
+	const char *path;    /* begins with '/' */
+	const char *rewrite; /* replaces the matched prefix; NULL: off */
+	unsigned methods;    /* a set of CONF_GET ... */
+	bool exact;	     /* `exact:` was given instead of `path:` */
+	bool strip;	     /* the prefix is taken off */
+	bool internal;	     /* expose: internal */
+};
+
+enum conf_balance {
+	CONF_BALANCE_LEAST,
+	CONF_BALANCE_ROUND_ROBIN,
+	CONF_BALANCE_HASH
+};
+
+enum conf_hash { CONF_HASH_HEADER, CONF_HASH_COOKIE, CONF_HASH_QUERY,
+	CONF_HASH_PATH, CONF_HASH_SOURCE };
+
+struct conf_restart {
+	uint64_t first_ms, base_ms, max_ms, reset_ms;
+};
+
+struct conf_stop {
+	uint64_t drain_ms;
+	uint64_t websocket_drain_ms;
+	int signal;
+	uint64_t timeout_ms;
+};
+
+struct conf_limits {
+	unsigned concurrency; /* per instance; 0: no limit */
+	unsigned queue;	      /* per service */
+	uint64_t queue_timeout_ms;
+	uint64_t body;
+	uint64_t request_timeout_ms;
+	uint64_t idle_timeout_ms; /* bodies and streams */
+};
+
+struct conf_resources {
+	uint64_t memory;	/* 0: none */
+	unsigned cpu_percent;	/* of one CPU; 0: none */
+	unsigned files;		/* 0: inherited */
+	unsigned processes;	/* 0: none */
+};
+
+struct conf_sandbox {
+	const char *user; /* NULL: drover's own */
+	bool private_tmp, read_only, network, optional;
+};
+
+struct conf_env {
+	const char *name;
+	const char *value; /* ${PORT} and friends not yet expanded */
+};
+
+struct conf_service {
+	const char *name;
+	const char *const *command; /* argv, NULL at the end */
+	const struct conf_env *env;
+	size_t nenv;
+	const char *directory; /* working directory; NULL: the state folder */
+	unsigned replicas_min, replicas_max; /* equal without autoscaling */
+	enum conf_socket listen;
+	const struct conf_route *routes;
+	size_t nroutes;
+	struct conf_check readiness;
+	struct conf_check liveness; /* kind NONE when not asked for */
+	uint64_t start_timeout_ms;
+	struct conf_restart restart;
+	struct conf_stop stop;
+	enum conf_balance balance;
+	enum conf_hash hash;
+	const char *hash_name; /* header, cookie or query name; else "" */
+	struct conf_limits limits;
+	struct conf_resources resources;
+	struct conf_sandbox sandbox;
+	const char *const *depends_on; /* NULL at the end */
+	const char *const *calls;      /* NULL at the end */
+	bool needs_redis;
+	const char *file; /* where it stands, for messages */
+	unsigned line;
+	uint64_t hash_spawn; /* of all that a running process depends on */
+	uint64_t hash_all;   /* of everything */
+};
+
+/* One per address or network of trusted_proxies; v4 is mapped into v6. */
+struct conf_network {
+	unsigned char address[16];
+	unsigned prefix; /* bits, 0..128 */
+};
+
+struct conf {
+	const struct conf_listen *listen;
+	size_t nlisten;
+	struct conf_admin admin;
+	const char *dashboard; /* "127.0.0.1:8081" for the read page, or NULL */
+	struct conf_registry registry;
+	struct conf_node node;
+	struct conf_dirs dirs;
+	unsigned workers;	/* never 0: `auto` is resolved */
+	const char *user;	/* of the workers when started as root; NULL */
+	unsigned port_first, port_last; /* for listen: port */
+	uint64_t log_size;	/* bytes a service's log file may have */
+	unsigned log_files;	/* kept, with the current one */
+	bool log_journal;	/* lines go to the journal instead */
+	const struct conf_network *trusted;
+	size_t ntrusted;
+	const struct conf_service *services; /* by name */
+	size_t nservices;
+};
+
+/* Shared between control and what still uses an older one. NULL is fine. */
+const struct conf *conf_ref(const struct conf *conf);
+void conf_unref(const struct conf *conf);
+
+/*
+ * Read path (a drover.yaml) and services.d beside it. NULL with every error
+ * found, at most 20, each a line of `file:line: key: text`, in *errors.
+ */
+const struct conf *conf_load(const char *path, struct buf *errors);
+
+/* The same from JSON, as conf_json() made it: the applied configuration. */
+const struct conf *conf_from_json(json_t *root, struct buf *errors);
+
+/* The whole effective configuration, defaults included; the caller's. */
+json_t *conf_json(const struct conf *conf);
+
+const struct conf_service *conf_service(
+    const struct conf *conf, const char *name); /* or NULL */
+
+/* --- what a reload would do (plan) ---------------------------------------- */
+
+enum conf_change_kind {
+	CONF_ADDED,
+	CONF_REMOVED,
+	CONF_CHANGED,	/* in place: routes, limits, checks, replicas */
+	CONF_RESTARTED, /* its processes must be replaced */
+	CONF_NEEDS_RESTART_OF_DROVER /* refused by reload: key says which */
+};
+
+struct conf_change {
+	enum conf_change_kind kind;
+	const char *service; /* "" for a key of drover.yaml */
+	const char *key;     /* the first key that differs, or "" */
+	char from[64], to[64];
+};
+
+/* The changes in the order of their names; *changes is freed by the caller. */
+int conf_diff(const struct conf *old, const struct conf *new_,
+    struct conf_change **changes, size_t *n) MUST_CHECK;
+
+/*
+ * The known name nearest to a mistyped one (edit distance at most 2 and under
+ * half its length), or NULL. For keys, services, instances and commands.
+ */
+const char *conf_nearest(
+    const char *name, const char *const *known, size_t n);
+
+/* Services in the order of their start: each after what it depends on. */
+int conf_order(const struct conf *conf, size_t *order /* nservices */);
+
+#endif /* CONF_CONF_H */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * control - the control process, as its admin API sees it
+ *
+ * Views are JSON values built on demand and owned by the caller. Commands
+ * answer at once: they change what is wanted, and the herd follows; a client
+ * that wants to see it done watches the views (the CLI's --wait does that).
+ *
+ * Errors of commands: -ENOENT no such service or instance (err suggests the
+ * near name), -EINVAL a value out of range, -EBUSY another change of the same
+ * thing is under way, -ESTALE the expected generation is not the current one,
+ * -ENOTSUP not possible for this one (err says why). Nothing was changed.
+ */
+
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "conf/conf.h"
+#include "control/herd.h"
+#include "loop/loop.h"
+
+struct control;
+
+struct control_args {
+	const char *config;    /* path of drover.yaml */
+	const char *program;   /* path of our own binary, for the workers */
+	bool exit_with_parent; /* started the keeper: Ctrl-C ends the herd */
+};
+
+/* --- views (GET) ---------------------------------------------------------- */
+
+json_t *control_status(struct control *c);    /* DESIGN: status --json */
+json_t *control_services(struct control *c);  /* array, as in status */
+json_t *control_service(struct control *c, const char *name); /* or NULL */
+json_t *control_instances(struct control *c); /* array */
+json_t *control_instance(struct control *c, const char *id);  /* or NULL */
+json_t *control_config(struct control *c);
+json_t *control_nodes(struct control *c);
+int control_metrics(struct control *c, struct buf *out); /* Prometheus 0.0.4 */
+
+/* The generation of the wishes: the ETag of services and config. */
+uint64_t control_generation(const struct control *c);
+
+/* --- commands (POST, PUT, DELETE) ----------------------------------------- */
+
+int control_start(struct control *c, const char *service, struct err *err);
+int control_stop(struct control *c, const char *service, struct err *err);
+int control_restart(struct control *c, const char *service, struct err *err);
+int control_scale(struct control *c, const char *service, unsigned replicas,
+    struct err *err);
+
+int control_instance_restart(struct control *c, const char *id, struct err *e);
+int control_instance_stop(struct control *c, const char *id, struct err *e);
+int control_instance_kill(struct control *c, const char *id, struct err *e);
+
+/* What a reload would do: {"changes": [...]}; NULL with the errors. */
+json_t *control_plan(struct control *c, struct buf *errors);
+
+/* Do it: the same value, and "generation". NULL: nothing was changed. */
+json_t *control_reload(struct control *c, struct buf *errors);
+
+void control_shutdown(struct control *c); /* the whole herd */
+
+/* --- events --------------------------------------------------------------- */
+
+/*
+ * One event is one JSON object: {"id", "at", "type", "service", "instance",
+ * "from", "to", "cause", "ms"}. The last CONTROL_EVENTS are kept.
+ */
+#define CONTROL_EVENTS 1024
+
+struct control_watch {
+	struct link link;
+	void (*event)(void *arg, uint64_t id, const char *json);
+	void *arg;
+};
+
+/* Those kept with an id above `after`, then each new one as it happens. */
+void control_watch(struct control *c, struct control_watch *w, uint64_t after);
+void control_unwatch(struct control_watch *w);
+
+/* --- logs ----------------------------------------------------------------- */
+
+/*
+ * The lines of a service (all its instances, in the order of time) or of one
+ * instance: those kept, then with follow each new one, until cancel. `line`
+ * is {"at", "instance", "stream", "line"}; NULL marks the end of what was
+ * kept. since_wall_ms 0: all.
+ */
+struct control_logs {
+	void (*line)(void *arg, json_t *line); /* borrowed */
+	void *arg;
+	void *state; /* control's */
+};
+
+int control_logs(struct control *c, const char *name, uint64_t since_wall_ms,
+    unsigned lines, bool follow, struct control_logs *logs, struct err *err);
+void control_logs_cancel(struct control *c, struct control_logs *logs);
+
+#endif /* CONTROL_CONTROL_H */
