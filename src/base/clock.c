@@ -41,7 +41,7 @@ clock_text(char *buf, uint64_t wall_ms)
 
 	gmtime_r(&s, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf, CLOCK_TEXT, "%.19s.%03uZ", date,
-	    (unsigned)(wall_ms % 1000));
+	snprintf(
+	    buf, CLOCK_TEXT, "%.19s.%03uZ", date, (unsigned)(wall_ms % 1000));
 	return buf;
 }

@@ -49,7 +49,6 @@ err_errno(struct err *err, int code, const char *fmt, ...)
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	n = strlen(err->text);
-	snprintf(
-	    err->text + n, sizeof(err->text) - n, ": %s", strerror(-code));
+	snprintf(err->text + n, sizeof(err->text) - n, ": %s", strerror(-code));
 	return code;
 }

@@ -30,8 +30,8 @@ int fd_read_file(const char *path, struct buf *b) MUST_CHECK;
  * Replace path with these bytes so that after a crash either the old or the
  * new contents are there: temporary file, fsync, rename, fsync of the folder.
  */
-int fd_replace_file(const char *path, const void *data, size_t n,
-    unsigned mode, struct err *err) MUST_CHECK;
+int fd_replace_file(const char *path, const void *data, size_t n, unsigned mode,
+    struct err *err) MUST_CHECK;
 
 /* mkdir -p; existing folders are left as they are. */
 int fd_mkdirs(const char *path, unsigned mode, struct err *err) MUST_CHECK;

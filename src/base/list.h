@@ -78,17 +78,16 @@ list_remove(struct link *k)
 	(list_empty(list) ? (type *)NULL \
 			  : CONTAINER_OF((list)->head.next, type, member))
 
-#define LIST_EACH(var, list, type, member)                            \
+#define LIST_EACH(var, list, type, member)                              \
 	for (type *var = CONTAINER_OF((list)->head.next, type, member); \
-	     &var->member != &(list)->head;                           \
+	     &var->member != &(list)->head;                             \
 	     var = CONTAINER_OF(var->member.next, type, member))
 
 /* The same; the body may remove and free var. */
-#define LIST_EACH_SAFE(var, list, type, member)                           \
-	for (type *var = CONTAINER_OF((list)->head.next, type, member),   \
+#define LIST_EACH_SAFE(var, list, type, member)                               \
+	for (type *var = CONTAINER_OF((list)->head.next, type, member),       \
 		  *var##_next = CONTAINER_OF(var->member.next, type, member); \
-	     &var->member != &(list)->head;                               \
-	     var = var##_next,                                            \
+	     &var->member != &(list)->head; var = var##_next,                 \
 		  var##_next = CONTAINER_OF(var->member.next, type, member))
 
 #endif /* BASE_LIST_H */

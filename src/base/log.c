@@ -59,8 +59,8 @@ log_line(enum log_level level, const char *subsystem, const char *object,
 			      levels[level].name, subsystem, object),
 		    sizeof(line));
 	va_start(ap, fmt);
-	n += clamp(vsnprintf(line + n, sizeof(line) - n, fmt, ap),
-	    sizeof(line) - n);
+	n += clamp(
+	    vsnprintf(line + n, sizeof(line) - n, fmt, ap), sizeof(line) - n);
 	va_end(ap);
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)

@@ -72,8 +72,8 @@ grow(struct map *m)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->cap; i++)
 		if (m->entries[i].key != NULL)
-			*free_slot(entries, cap, m->entries[i].hash) =
-			    m->entries[i];
+			*free_slot(
+			    entries, cap, m->entries[i].hash) = m->entries[i];
 	free(m->entries);
 	m->entries = entries;
 	m->cap = cap;

@@ -39,7 +39,8 @@ span_eq_nocase(struct span a, struct span b)
 bool
 span_starts(struct span s, struct span prefix)
 {
-	return s.n >= prefix.n && span_eq((struct span){ s.p, prefix.n }, prefix);
+	return s.n >= prefix.n &&
+	    span_eq((struct span){ s.p, prefix.n }, prefix);
 }
 
 struct span
@@ -175,7 +176,8 @@ str_show_ms(char *buf, size_t size, uint64_t ms)
 	if (ms < 1000)
 		snprintf(buf, size, "%" PRIu64 "ms", ms);
 	else if (ms < 10000)
-		snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "s", s, ms / 100 % 10);
+		snprintf(
+		    buf, size, "%" PRIu64 ".%" PRIu64 "s", s, ms / 100 % 10);
 	else if (s < 60)
 		snprintf(buf, size, "%" PRIu64 "s", s);
 	else if (s < 3600)

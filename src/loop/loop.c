@@ -165,8 +165,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-loop_timer_init(struct loop_timer *t, struct loop *loop, void (*fn)(void *arg),
-    void *arg)
+loop_timer_init(
+    struct loop_timer *t, struct loop *loop, void (*fn)(void *arg), void *arg)
 {
 	*t = (struct loop_timer){ .loop = loop, .fn = fn, .arg = arg };
 	event_assign(&t->event, loop->base, -1, 0, on_timer, t);
@@ -220,8 +220,8 @@ loop_signal_init(struct loop_signal *s, struct loop *loop, int signo,
     void (*fn)(void *arg), void *arg)
 {
 	*s = (struct loop_signal){ .fn = fn, .arg = arg };
-	event_assign(&s->event, loop->base, signo, EV_SIGNAL | EV_PERSIST,
-	    on_signal, s);
+	event_assign(
+	    &s->event, loop->base, signo, EV_SIGNAL | EV_PERSIST, on_signal, s);
 	return event_add(&s->event, NULL) < 0 ? -ENOMEM : 0;
 }
 

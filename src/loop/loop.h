@@ -31,7 +31,8 @@ void loop_free(struct loop *loop);	/* runs what was deferred */
 int loop_run(struct loop *loop);   /* until loop_stop(); 0 or -EIO */
 void loop_stop(struct loop *loop); /* after this turn */
 
-/* Monotonic (clock_ms() of base): the one clock of all that stands on a loop. */
+/* Monotonic (clock_ms() of base): the one clock of all that stands on a loop.
+ */
 uint64_t loop_now(const struct loop *loop);
 
 /* For libraries that want libevent itself (evhtp, hiredis). */
@@ -68,8 +69,8 @@ struct loop_timer {
 	void *arg;
 };
 
-void loop_timer_init(struct loop_timer *t, struct loop *loop,
-    void (*fn)(void *arg), void *arg);
+void loop_timer_init(
+    struct loop_timer *t, struct loop *loop, void (*fn)(void *arg), void *arg);
 void loop_timer_done(struct loop_timer *t);
 
 /* Once, ms from now; a pending shot is replaced. 0 fires in the next turn. */

@@ -226,7 +226,7 @@ static bool
 needs_cause(enum instance_event ev)
 {
 	return ev == INSTANCE_EV_DEADLINE || ev == INSTANCE_EV_EXITED ||
-	       ev == INSTANCE_EV_EXITED_FINAL || ev == INSTANCE_EV_SPAWN_FAILED;
+	    ev == INSTANCE_EV_EXITED_FINAL || ev == INSTANCE_EV_SPAWN_FAILED;
 }
 
 /* An order already under way keeps its own deadline. */
@@ -266,15 +266,13 @@ instance_post(struct instance *in, enum instance_event ev)
 }
 
 int
-instance_adopt(
-    struct instance *in, enum instance_state state, unsigned crashes)
+instance_adopt(struct instance *in, enum instance_state state, unsigned crashes)
 {
 	if (find(state, INSTANCE_EV_EXITED) == NULL)
 		return -EINVAL;
 	in->state = state;
 	in->crashes = crashes;
-	in->wanted =
-	    state != INSTANCE_DRAINING && state != INSTANCE_STOPPING;
+	in->wanted = state != INSTANCE_DRAINING && state != INSTANCE_STOPPING;
 	in->ops->arm(in->owner, in, deadline(in));
 	return 0;
 }

@@ -22,17 +22,17 @@ bool alloc_failed(void);	/* since alloc_fail_at() */
 /* jansson allocates inside its own library: give it ours. */
 void alloc_hook_jansson(void);
 
-#define ALLOC_FAIL_EACH(body)                                   \
-	do {                                                    \
-		for (size_t nth_ = 1; nth_ < 100000; nth_++) {  \
-			bool over_;                             \
-			alloc_fail_at(nth_);                    \
-			body;                                   \
-			over_ = !alloc_failed();                \
-			alloc_fail_at(0);                       \
-			if (over_)                              \
-				break;                          \
-		}                                               \
+#define ALLOC_FAIL_EACH(body)                                  \
+	do {                                                   \
+		for (size_t nth_ = 1; nth_ < 100000; nth_++) { \
+			bool over_;                            \
+			alloc_fail_at(nth_);                   \
+			body;                                  \
+			over_ = !alloc_failed();               \
+			alloc_fail_at(0);                      \
+			if (over_)                             \
+				break;                         \
+		}                                              \
 	} while (0)
 
 #endif /* TESTS_UNIT_ALLOC_H */

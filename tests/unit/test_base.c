@@ -102,8 +102,7 @@ a_map_finds_what_was_put_through_growth_and_removal(void **state)
 		assert_int_equal(m.len, 1000);
 		for (int i = 0; i < 1000; i += 2) {
 			snprintf(key, sizeof(key), "key%d", i);
-			assert_ptr_equal(
-			    map_del(&m, span_of(key)), &values[i]);
+			assert_ptr_equal(map_del(&m, span_of(key)), &values[i]);
 		}
 		for (int i = 0; i < 1000; i++) {
 			snprintf(key, sizeof(key), "key%d", i);
