@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * scoreboard - what the workers are doing now, in shared memory
+ *
+ * One memfd, made by control, kept by the keeper, mapped by control and by
+ * every worker. Each worker writes only its own cells, with plain relaxed
+ * stores; readers sum over the workers. Control zeroes the cells of a worker
+ * that is dead (never of one that might live), and the cell of an endpoint or
+ * service before it is given to a new one.
+ *
+ * The file is sparse: a page that nobody has touched costs nothing, and
+ * reading one would make it. So readers only look at workers with a pid, and
+ * at service cells (a page each) whose bit in that worker's header is set.
+ *
+ * Concurrency across workers is never overshot: scoreboard_take() adds one to
+ * the own cell, fences, sums, and undoes when the sum is over the limit. Two
+ * workers that try at the same moment may both be refused; they try again.
+ */
+
+#ifndef LINK_SCOREBOARD_H
+#define LINK_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "model/histogram.h"
+
+#define SCOREBOARD_VERSION 1
+#define SCOREBOARD_WORKERS 64
+#define SCOREBOARD_ENDPOINTS 4096
+#define SCOREBOARD_SERVICES 1024
+
+struct scoreboard_worker {    /* 512 bytes */
+	_Atomic uint32_t pid; /* 0: nobody; written last */
+	_Atomic uint32_t draining;
+	_Atomic uint64_t started_ms;   /* clock_ms() */
+	_Atomic uint64_t heartbeat_ms; /* clock_ms(), every 500 ms */
+	_Atomic uint64_t generation;   /* applied */
+	_Atomic uint64_t connections;  /* clients now */
+	_Atomic uint64_t accepted;     /* clients ever */
+	_Atomic uint64_t rejected;     /* closed at the ceiling */
+	_Atomic uint64_t requests;     /* heads read */
+	_Atomic uint64_t
+	    bad_requests; /* 400, 408, 413, 414, 431, 5xx of ours */
+	_Atomic uint64_t no_route;
+	_Atomic uint64_t upstreams; /* connections to endpoints now */
+	uint64_t room[37];
+	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
+};
+
+struct scoreboard_endpoint { /* 64 bytes: a line of its own */
+	_Atomic uint32_t inflight;
+	_Atomic uint32_t connects; /* connections opened */
+	_Atomic uint32_t connect_failures;
+	_Atomic uint32_t resets; /* broken before the response was complete */
+	_Atomic uint32_t timeouts;
+	_Atomic uint32_t bad_responses;
+	_Atomic uint64_t requests;
+	_Atomic uint64_t errors;   /* 5xx that it answered */
+	_Atomic uint64_t bytes_in; /* of request bodies and heads, to it */
+	_Atomic uint64_t bytes_out;
+};
+
+/* Responses of ours, by what went wrong: the words of Drover-Error. */
+enum scoreboard_fault {
+	FAULT_NONE,
+	FAULT_BAD_REQUEST,
+	FAULT_HEAD_TOO_LARGE,
+	FAULT_URI_TOO_LONG,
+	FAULT_BODY_TOO_LARGE,
+	FAULT_NO_ROUTE,
+	FAULT_NO_ENDPOINT,
+	FAULT_QUEUE_FULL,
+	FAULT_QUEUE_TIMEOUT,
+	FAULT_CONNECT,
+	FAULT_RESET,
+	FAULT_TIMEOUT,
+	FAULT_BAD_RESPONSE,
+	FAULT_RATE_LIMITED,
+	FAULT_UNAUTHORIZED,
+	FAULT_COUNT
+};
+
+struct scoreboard_service { /* 4096 bytes: a page */
+	_Atomic uint32_t queued;
+	_Atomic uint32_t inflight;	   /* with an endpoint */
+	_Atomic uint64_t waiting_since_us; /* head of the queue; 0: empty */
+	_Atomic uint64_t requests;
+	_Atomic uint64_t responses[6]; /* [0] cut off, [1] 1xx .. [5] 5xx */
+	_Atomic uint64_t faults[FAULT_COUNT]; /* of these, ours */
+	_Atomic uint64_t retries;	      /* within the budget */
+	_Atomic uint64_t resends; /* outside it: never reached, exited, stale */
+	_Atomic uint64_t over_budget; /* not retried for want of budget */
+	_Atomic uint64_t cancelled;   /* the client went first */
+	_Atomic uint64_t bytes_in;    /* request bodies */
+	_Atomic uint64_t bytes_out;   /* response bodies */
+	uint64_t room[98];
+	_Atomic uint32_t latency[HISTOGRAM_BUCKETS]; /* us, whole exchange */
+	_Atomic uint32_t waited[HISTOGRAM_BUCKETS];  /* us, in the queue */
+};
+
+_Static_assert(sizeof(struct scoreboard_worker) == 512, "header");
+_Static_assert(sizeof(struct scoreboard_endpoint) == 64, "endpoint cell");
+_Static_assert(sizeof(struct scoreboard_service) == 4096, "service cell");
+
+struct scoreboard;
+
+/* --- owner (control) ------------------------------------------------------ */
+
+/* A new memfd, sealed in its size; the caller's. */
+int scoreboard_create(int *fd, struct err *err) MUST_CHECK;
+
+/* Map it; fd may be closed afterwards. -EPROTO: another version or size. */
+int scoreboard_attach(
+    struct scoreboard **sb, int fd, struct err *err) MUST_CHECK;
+void scoreboard_free(struct scoreboard *sb); /* unmaps; NULL is fine */
+
+/* The worker at this index is dead: forget all that it counted. */
+void scoreboard_reset_worker(struct scoreboard *sb, unsigned worker);
+
+/*
+ * The cell has a new owner: zero it for every worker. Only for an endpoint
+ * whose removal every worker has acknowledged, with nothing in flight.
+ */
+void scoreboard_reset_endpoint(struct scoreboard *sb, unsigned cell);
+void scoreboard_reset_service(struct scoreboard *sb, unsigned cell);
+
+/* --- readers -------------------------------------------------------------- */
+
+struct scoreboard_worker_view {
+	pid_t pid; /* 0: nobody */
+	bool draining;
+	uint64_t started_ms, heartbeat_ms, generation;
+	uint64_t connections, accepted, rejected;
+	uint64_t requests, bad_requests, no_route, upstreams;
+};
+
+struct scoreboard_endpoint_view { /* sums over the workers */
+	uint64_t inflight, connects, connect_failures, resets, timeouts;
+	uint64_t bad_responses, requests, errors, bytes_in, bytes_out;
+};
+
+struct scoreboard_service_view {
+	uint64_t queued, inflight, requests;
+	uint64_t responses[6];
+	uint64_t faults[FAULT_COUNT];
+	uint64_t retries, resends, over_budget, cancelled;
+	uint64_t bytes_in, bytes_out;
+	struct histogram latency; /* us: histogram_quantile() */
+	struct histogram waited;
+};
+
+bool scoreboard_worker_view(const struct scoreboard *sb, unsigned worker,
+    struct scoreboard_worker_view *v); /* false: nobody */
+void scoreboard_endpoint_view(const struct scoreboard *sb, unsigned cell,
+    struct scoreboard_endpoint_view *v);
+void scoreboard_service_view(const struct scoreboard *sb, unsigned cell,
+    struct scoreboard_service_view *v);
+
+/* In flight on an endpoint over all workers: what a drain waits for. */
+unsigned scoreboard_inflight(const struct scoreboard *sb, unsigned cell);
+
+/* The stable word for a fault, as in Drover-Error; "" for FAULT_NONE. */
+const char *scoreboard_fault_name(enum scoreboard_fault fault);
+
+/* --- a worker, on its own cells ------------------------------------------- */
+
+struct scoreboard_worker *scoreboard_worker(
+    struct scoreboard *sb, unsigned worker);
+struct scoreboard_endpoint *scoreboard_endpoint(
+    struct scoreboard *sb, unsigned worker, unsigned cell);
+
+/* Marks the page as used. */
+struct scoreboard_service *scoreboard_service(
+    struct scoreboard *sb, unsigned worker, unsigned cell);
+
+/* Claim one of `limit` (over all workers) on an endpoint. 0: no limit. */
+bool scoreboard_take(
+    struct scoreboard *sb, unsigned worker, unsigned cell, unsigned limit);
+void scoreboard_give(struct scoreboard *sb, unsigned worker, unsigned cell);
+
+/* The same for the places in a service's queue. */
+bool scoreboard_enqueue(
+    struct scoreboard *sb, unsigned worker, unsigned cell, unsigned limit);
+void scoreboard_dequeue(struct scoreboard *sb, unsigned worker, unsigned cell);
+
+/*
+ * Which other worker has waited longest on this service, longer than since_us
+ * (0: whatever): its pid, or 0.
+ */
+pid_t scoreboard_waiter(const struct scoreboard *sb, unsigned worker,
+    unsigned cell, uint64_t since_us);
+
+/* Add to an own cell: no other process writes it. */
+static inline void
+count32(_Atomic uint32_t *c, uint32_t n)
+{
+	atomic_store_explicit(c,
+	    atomic_load_explicit(c, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+static inline void
+count64(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(c,
+	    atomic_load_explicit(c, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+#endif /* LINK_SCOREBOARD_H */
