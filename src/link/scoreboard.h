@@ -64,6 +64,7 @@ struct scoreboard_endpoint { /* 64 bytes: a line of its own */
 	_Atomic uint64_t errors;   /* 5xx that it answered */
 	_Atomic uint64_t bytes_in; /* of request bodies and heads, to it */
 	_Atomic uint64_t bytes_out;
+	uint64_t room;
 };
 
 /* Responses of ours, by what went wrong: the words of Drover-Error. */
