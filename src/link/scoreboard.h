@@ -35,9 +35,9 @@
 #define SCOREBOARD_ENDPOINTS 4096
 #define SCOREBOARD_SERVICES 1024
 
-struct scoreboard_worker {    /* 512 bytes */
-	_Atomic uint32_t pid; /* 0: nobody; written last */
+struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint32_t draining;
+	uint32_t room32;
 	_Atomic uint64_t started_ms;   /* clock_ms() */
 	_Atomic uint64_t heartbeat_ms; /* clock_ms(), every 500 ms */
 	_Atomic uint64_t generation;   /* applied */
@@ -170,6 +170,9 @@ unsigned scoreboard_inflight(const struct scoreboard *sb, unsigned cell);
 const char *scoreboard_fault_name(enum scoreboard_fault fault);
 
 /* --- a worker, on its own cells ------------------------------------------- */
+
+/* From now on it counts; 0 is nobody. Reset by control when it is dead. */
+void scoreboard_join(struct scoreboard *sb, unsigned worker, pid_t pid);
 
 struct scoreboard_worker *scoreboard_worker(
     struct scoreboard *sb, unsigned worker);

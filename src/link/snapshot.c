@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: ISC */
+
+#define _GNU_SOURCE
+#include "link/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include "base/arena.h"
+#include "base/fd.h"
+#include "link/address.h"
+#include "link/pack.h"
+
+#define MAGIC 0x6e735244u /* "DRsn" on a little-endian machine */
+
+#define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* --- encoding ------------------------------------------------------------- */
+
+static void
+pack_listener(struct packer *p, const struct snapshot_listener *l)
+{
+	pack_open(p);
+	pack_u32(p, l->id);
+	pack_u32(p, l->flags);
+	pack_str(p, l->address);
+	pack_close(p);
+}
+
+static void
+pack_network(struct packer *p, const struct snapshot_network *n)
+{
+	pack_open(p);
+	pack_bytes(p, n->address, sizeof(n->address));
+	pack_u32(p, n->prefix);
+	pack_close(p);
+}
+
+static void
+pack_endpoint(struct packer *p, const struct snapshot_endpoint *e)
+{
+	pack_open(p);
+	pack_str(p, e->name);
+	pack_str(p, e->address);
+	pack_u32(p, e->cell);
+	pack_u32(p, e->weight);
+	pack_u64(p, e->ready_since_ms);
+	pack_close(p);
+}
+
+static void
+pack_service(struct packer *p, const struct snapshot_service *s)
+{
+	pack_open(p);
+	pack_str(p, s->name);
+	pack_u32(p, s->cell);
+	pack_u32(p, s->flags);
+	pack_u32(p, s->balance);
+	pack_u32(p, s->hash);
+	pack_str(p, s->hash_name);
+	pack_u32(p, s->concurrency);
+	pack_u32(p, s->queue);
+	pack_u32(p, s->queue_timeout_ms);
+	pack_u32(p, s->start_wait_ms);
+	pack_u32(p, s->request_timeout_ms);
+	pack_u32(p, s->idle_timeout_ms);
+	pack_u64(p, s->body);
+	pack_str(p, s->token);
+	pack_close(p);
+	pack_u32(p, s->ncalls);
+	for (uint32_t i = 0; i < s->ncalls; i++)
+		pack_u32(p, s->calls[i]);
+	pack_u32(p, s->nendpoints);
+	for (uint32_t i = 0; i < s->nendpoints; i++)
+		pack_endpoint(p, &s->endpoints[i]);
+}
+
+static void
+pack_route(struct packer *p, const struct snapshot_route *r)
+{
+	pack_open(p);
+	pack_str(p, r->host);
+	pack_str(p, r->path);
+	pack_str(p, r->rewrite);
+	pack_u32(p, r->methods);
+	pack_u32(p, r->flags);
+	pack_u32(p, r->service);
+	pack_close(p);
+}
+
+int
+snapshot_encode(const struct snapshot *s, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, MAGIC);
+	pack_u32(&p, SNAPSHOT_VERSION);
+	pack_open(&p);
+	pack_u64(&p, s->generation);
+	pack_u32(&p, s->connections_max);
+	pack_close(&p);
+	pack_u32(&p, s->nlisteners);
+	for (uint32_t i = 0; i < s->nlisteners; i++)
+		pack_listener(&p, &s->listeners[i]);
+	pack_u32(&p, s->ntrusted);
+	for (uint32_t i = 0; i < s->ntrusted; i++)
+		pack_network(&p, &s->trusted[i]);
+	pack_u32(&p, s->nservices);
+	for (uint32_t i = 0; i < s->nservices; i++)
+		pack_service(&p, &s->services[i]);
+	pack_u32(&p, s->nroutes);
+	for (uint32_t i = 0; i < s->nroutes; i++)
+		pack_route(&p, &s->routes[i]);
+	return p.error;
+}
+
+static int
+sealed_memfd(const struct buf *b)
+{
+	int fd = memfd_create(
+	    "drover-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fd_write_all(fd, b->data, b->len);
+	if (r == 0 && fcntl(fd, F_ADD_SEALS, ALL_SEALS) < 0)
+		r = -errno;
+	if (r < 0)
+		fd_close(&fd);
+	return r < 0 ? r : fd;
+}
+
+int
+snapshot_memfd(const struct snapshot *s, int *fd, struct err *err)
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, SNAPSHOT_BYTES_MAX);
+	r = snapshot_encode(s, &b);
+	if (r == 0)
+		r = *fd = sealed_memfd(&b);
+	buf_done(&b);
+	return r < 0 ? err_errno(err, r, "cannot write a snapshot") : 0;
+}
+
+/* --- decoding ------------------------------------------------------------- */
+
+/* The decoded snapshot stands first, so that freeing finds the arena. */
+struct owned {
+	struct snapshot s;
+	struct arena arena;
+};
+
+struct reader {
+	struct unpacker u;
+	struct arena *arena;
+	struct err *err;
+	uint32_t endpoints; /* so far, over all services */
+};
+
+/* A value is out of bounds; the first complaint stays. */
+static void
+bad(struct reader *r, const char *what)
+{
+	if (r->u.error != 0)
+		return;
+	r->u.error = err_set(r->err, -EBADMSG, "snapshot: bad %s", what);
+}
+
+static void
+must(struct reader *r, bool ok, const char *what)
+{
+	if (!ok)
+		bad(r, what);
+}
+
+/* Room for n structs; NULL with an error set, also when n is 0. */
+static void *
+room(struct reader *r, uint32_t n, size_t size)
+{
+	void *p;
+
+	if (n == 0 || r->u.error != 0)
+		return NULL;
+	p = arena_alloc(r->arena, n * size);
+	if (p == NULL)
+		r->u.error = -ENOMEM;
+	return p;
+}
+
+static void
+read_listener(struct reader *r, struct snapshot_listener *l)
+{
+	unpack_open(&r->u);
+	l->id = unpack_u32(&r->u);
+	l->flags = unpack_u32(&r->u);
+	l->address = unpack_str(&r->u, r->arena, SNAPSHOT_ADDRESS_MAX);
+	unpack_close(&r->u);
+	must(r, l->flags <= SNAPSHOT_LISTENER_INTERNAL, "listener flags");
+}
+
+static void
+read_network(struct reader *r, struct snapshot_network *n)
+{
+	unpack_open(&r->u);
+	unpack_bytes(&r->u, n->address, sizeof(n->address));
+	n->prefix = unpack_u32(&r->u);
+	unpack_close(&r->u);
+	must(r, n->prefix <= 128, "network prefix");
+}
+
+static void
+read_endpoint(struct reader *r, struct snapshot_endpoint *e)
+{
+	struct address parsed;
+
+	unpack_open(&r->u);
+	e->name = unpack_str(&r->u, r->arena, SNAPSHOT_NAME_MAX);
+	e->address = unpack_str(&r->u, r->arena, SNAPSHOT_ADDRESS_MAX);
+	e->cell = unpack_u32(&r->u);
+	e->weight = unpack_u32(&r->u);
+	e->ready_since_ms = unpack_u64(&r->u);
+	unpack_close(&r->u);
+	if (r->u.error != 0)
+		return;
+	must(r, e->name[0] != '\0', "endpoint name");
+	must(r, address_parse(&parsed, e->address) == 0, "endpoint address");
+	must(r, e->cell < SNAPSHOT_ENDPOINTS_MAX, "endpoint cell");
+	must(r, e->weight >= 1 && e->weight <= SNAPSHOT_WEIGHT_MAX,
+	    "endpoint weight");
+}
+
+static void
+read_calls(struct reader *r, struct snapshot_service *s)
+{
+	uint32_t *calls;
+
+	s->ncalls = unpack_count(&r->u, SNAPSHOT_CALLS_MAX);
+	s->calls = calls = room(r, s->ncalls, sizeof(*calls));
+	for (uint32_t i = 0; i < s->ncalls && r->u.error == 0; i++)
+		calls[i] = unpack_u32(&r->u);
+}
+
+static void
+read_endpoints(struct reader *r, struct snapshot_service *s)
+{
+	struct snapshot_endpoint *list;
+
+	s->nendpoints = unpack_count(&r->u, SNAPSHOT_ENDPOINTS_MAX);
+	r->endpoints += s->nendpoints;
+	must(r, r->endpoints <= SNAPSHOT_ENDPOINTS_MAX, "number of endpoints");
+	s->endpoints = list = room(r, s->nendpoints, sizeof(*list));
+	for (uint32_t i = 0; i < s->nendpoints && r->u.error == 0; i++)
+		read_endpoint(r, &list[i]);
+}
+
+static void
+read_service(struct reader *r, struct snapshot_service *s)
+{
+	unpack_open(&r->u);
+	s->name = unpack_str(&r->u, r->arena, SNAPSHOT_NAME_MAX);
+	s->cell = unpack_u32(&r->u);
+	s->flags = unpack_u32(&r->u);
+	s->balance = unpack_u32(&r->u);
+	s->hash = unpack_u32(&r->u);
+	s->hash_name = unpack_str(&r->u, r->arena, SNAPSHOT_NAME_MAX);
+	s->concurrency = unpack_u32(&r->u);
+	s->queue = unpack_u32(&r->u);
+	s->queue_timeout_ms = unpack_u32(&r->u);
+	s->start_wait_ms = unpack_u32(&r->u);
+	s->request_timeout_ms = unpack_u32(&r->u);
+	s->idle_timeout_ms = unpack_u32(&r->u);
+	s->body = unpack_u64(&r->u);
+	s->token = unpack_str(&r->u, r->arena, SNAPSHOT_TOKEN_MAX);
+	unpack_close(&r->u);
+	if (r->u.error != 0)
+		return;
+	must(r, s->name[0] != '\0', "service name");
+	must(r, s->cell < SNAPSHOT_SERVICES_MAX, "service cell");
+	must(r, s->flags <= SNAPSHOT_SERVICE_STARTING, "service flags");
+	must(r, s->balance <= SNAPSHOT_HASH, "balance");
+	must(r, s->hash <= SNAPSHOT_HASH_SOURCE, "hash");
+	read_calls(r, s);
+	read_endpoints(r, s);
+}
+
+static void
+check_calls(struct reader *r, const struct snapshot *s)
+{
+	for (uint32_t i = 0; i < s->nservices && r->u.error == 0; i++)
+		for (uint32_t k = 0; k < s->services[i].ncalls; k++)
+			must(r, s->services[i].calls[k] < s->nservices,
+			    "index of a called service");
+}
+
+static void
+read_route(struct reader *r, struct snapshot_route *t, uint32_t nservices)
+{
+	unpack_open(&r->u);
+	t->host = unpack_str(&r->u, r->arena, SNAPSHOT_HOST_MAX);
+	t->path = unpack_str(&r->u, r->arena, SNAPSHOT_PATH_MAX);
+	t->rewrite = unpack_str(&r->u, r->arena, SNAPSHOT_PATH_MAX);
+	t->methods = unpack_u32(&r->u);
+	t->flags = unpack_u32(&r->u);
+	t->service = unpack_u32(&r->u);
+	unpack_close(&r->u);
+	if (r->u.error != 0)
+		return;
+	must(r, t->path[0] == '/', "route path");
+	must(r, t->rewrite[0] == '/' || !(t->flags & SNAPSHOT_ROUTE_REWRITE),
+	    "rewrite");
+	must(r, t->methods < 2 * SNAPSHOT_OPTIONS, "route methods");
+	must(r, t->flags < 2 * SNAPSHOT_ROUTE_INTERNAL, "route flags");
+	must(r, t->service < nservices, "service of a route");
+}
+
+static void
+read_parts(struct reader *r, struct snapshot *s)
+{
+	struct snapshot_listener *listeners;
+	struct snapshot_network *trusted;
+	struct snapshot_service *services;
+	struct snapshot_route *routes;
+
+	s->nlisteners = unpack_count(&r->u, SNAPSHOT_LISTENERS_MAX);
+	s->listeners = listeners = room(r, s->nlisteners, sizeof(*listeners));
+	for (uint32_t i = 0; i < s->nlisteners && r->u.error == 0; i++)
+		read_listener(r, &listeners[i]);
+	s->ntrusted = unpack_count(&r->u, SNAPSHOT_NETWORKS_MAX);
+	s->trusted = trusted = room(r, s->ntrusted, sizeof(*trusted));
+	for (uint32_t i = 0; i < s->ntrusted && r->u.error == 0; i++)
+		read_network(r, &trusted[i]);
+	s->nservices = unpack_count(&r->u, SNAPSHOT_SERVICES_MAX);
+	s->services = services = room(r, s->nservices, sizeof(*services));
+	for (uint32_t i = 0; i < s->nservices && r->u.error == 0; i++)
+		read_service(r, &services[i]);
+	check_calls(r, s);
+	s->nroutes = unpack_count(&r->u, SNAPSHOT_ROUTES_MAX);
+	s->routes = routes = room(r, s->nroutes, sizeof(*routes));
+	for (uint32_t i = 0; i < s->nroutes && r->u.error == 0; i++)
+		read_route(r, &routes[i], s->nservices);
+}
+
+static void
+read_all(struct reader *r, struct snapshot *s)
+{
+	uint32_t magic = unpack_u32(&r->u), version = unpack_u32(&r->u);
+
+	must(r, magic == MAGIC, "magic: not a snapshot");
+	if (r->u.error == 0 &&
+	    (version > SNAPSHOT_VERSION || version + 1 < SNAPSHOT_VERSION ||
+		version == 0))
+		r->u.error = err_set(r->err, -EPROTO,
+		    "snapshot of version %u, and this worker reads %u", version,
+		    SNAPSHOT_VERSION);
+	unpack_open(&r->u);
+	s->generation = unpack_u64(&r->u);
+	s->connections_max = unpack_u32(&r->u);
+	unpack_close(&r->u);
+	read_parts(r, s);
+	must(r, r->u.at == r->u.end, "length: bytes behind the end");
+}
+
+int
+snapshot_decode(
+    const void *data, size_t n, struct snapshot **out, struct err *err)
+{
+	struct reader r = { .err = err };
+	struct owned *o = calloc(1, sizeof(*o));
+
+	*out = NULL;
+	if (o == NULL)
+		return err_errno(err, -ENOMEM, "snapshot");
+	arena_init(&o->arena, 4096, 4UL * SNAPSHOT_BYTES_MAX);
+	err_set(err, 0, "snapshot: cut short or out of bounds");
+	r.arena = &o->arena;
+	unpack_begin(&r.u, data, n);
+	read_all(&r, &o->s);
+	if (r.u.error == -ENOMEM)
+		err_errno(err, -ENOMEM, "snapshot");
+	if (r.u.error != 0) {
+		snapshot_free(&o->s);
+		return r.u.error;
+	}
+	*out = &o->s;
+	return 0;
+}
+
+int
+snapshot_read(int fd, struct snapshot **s, struct err *err)
+{
+	struct stat st;
+	void *map;
+	int r, seals = fcntl(fd, F_GET_SEALS);
+
+	*s = NULL;
+	/* Unsealed, it could shrink or change under the decoder. */
+	if (seals < 0 || (seals & ALL_SEALS) != ALL_SEALS)
+		return err_set(err, -EBADMSG, "snapshot: not a sealed memfd");
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, -errno, "snapshot");
+	if (st.st_size <= 0 || st.st_size > SNAPSHOT_BYTES_MAX)
+		return err_set(err, -EBADMSG, "snapshot: bad size");
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return err_errno(err, -errno, "snapshot");
+	r = snapshot_decode(map, (size_t)st.st_size, s, err);
+	munmap(map, (size_t)st.st_size);
+	return r;
+}
+
+void
+snapshot_free(struct snapshot *s)
+{
+	struct owned *o = (struct owned *)s;
+
+	if (o == NULL)
+		return;
+	arena_done(&o->arena);
+	free(o);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "model/balance.h"
+
+#include "base/hash.h"
+
+/* --- least ---------------------------------------------------------------- */
+
+/* Whether load_a/weight_a is under load_b/weight_b, each with the new one. */
+static int
+compare(struct balance *b, uint32_t i, uint32_t k)
+{
+	uint64_t x = ((uint64_t)b->ops->load(b->arg, i) + 1) *
+	    b->endpoints[k].weight;
+	uint64_t y = ((uint64_t)b->ops->load(b->arg, k) + 1) *
+	    b->endpoints[i].weight;
+
+	return x < y ? -1 : x > y;
+}
+
+/* From a random place on, so that equals share. */
+static uint32_t
+scan_least(struct balance *b)
+{
+	uint32_t best = BALANCE_NONE, at = rng_below(b->rng, b->n);
+
+	for (uint32_t seen = 0; seen < b->n; seen++) {
+		if (b->ops->usable(b->arg, at) &&
+		    (best == BALANCE_NONE || compare(b, at, best) < 0))
+			best = at;
+		at = at + 1 == b->n ? 0 : at + 1;
+	}
+	return best;
+}
+
+static uint32_t
+pick_least(struct balance *b)
+{
+	uint32_t i, k;
+	bool can_i, can_k;
+
+	if (b->n <= BALANCE_SCAN)
+		return scan_least(b);
+	i = rng_below(b->rng, b->n);
+	k = rng_below(b->rng, b->n - 1);
+	k += k >= i;
+	can_i = b->ops->usable(b->arg, i);
+	can_k = b->ops->usable(b->arg, k);
+	if (can_i && can_k)
+		return compare(b, i, k) <= 0 ? i : k;
+	if (can_i || can_k)
+		return can_i ? i : k;
+	return scan_least(b);
+}
+
+/* --- round robin ---------------------------------------------------------- */
+
+/* Everybody who can play gains his weight; the richest pays for all. */
+static uint32_t
+pick_round_robin(struct balance *b)
+{
+	uint32_t best = BALANCE_NONE;
+	int64_t total = 0;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct balance_endpoint *e = &b->endpoints[i];
+
+		if (!b->ops->usable(b->arg, i))
+			continue;
+		e->credit += e->weight;
+		total += e->weight;
+		if (best == BALANCE_NONE ||
+		    e->credit > b->endpoints[best].credit)
+			best = i;
+	}
+	if (best != BALANCE_NONE)
+		b->endpoints[best].credit -= total;
+	return best;
+}
+
+/* --- hash ----------------------------------------------------------------- */
+
+/*
+ * -log2 of x / 2^64 in units of 2^-16, by the integer part and a straight line
+ * between powers of two: off by less than 9 %, alike on every machine.
+ */
+static uint64_t
+minus_log2(uint64_t x)
+{
+	unsigned zeros = x == 0 ? 63 : (unsigned)__builtin_clzll(x);
+	uint64_t fraction = (x << zeros << 1) >> 48; /* 0 .. 65535 */
+
+	return ((uint64_t)(zeros + 1) << 16) - fraction;
+}
+
+static uint64_t
+mix(uint64_t key, uint64_t identity)
+{
+	uint64_t z = key ^ (identity * 0x9e3779b97f4a7c15U);
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebU;
+	return z ^ z >> 31;
+}
+
+/* Weighted rendezvous: the least of -log(hash) / weight wins. */
+static uint32_t
+pick_hash(struct balance *b, uint64_t key)
+{
+	uint32_t best = BALANCE_NONE;
+	uint64_t best_hash = 0, best_score = 0;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct balance_endpoint *e = &b->endpoints[i];
+		uint64_t hash = mix(key, e->identity);
+		uint64_t score = (minus_log2(hash) << 20) / e->weight;
+
+		if (!b->ops->usable(b->arg, i))
+			continue;
+		if (best != BALANCE_NONE &&
+		    (score > best_score ||
+			(score == best_score && hash <= best_hash)))
+			continue;
+		best = i;
+		best_hash = hash;
+		best_score = score;
+	}
+	return best;
+}
+
+uint32_t
+balance_pick(struct balance *b, enum balance_policy policy, uint64_t key)
+{
+	if (b->n == 0)
+		return BALANCE_NONE;
+	switch (policy) {
+	case BALANCE_ROUND_ROBIN:
+		return pick_round_robin(b);
+	case BALANCE_HASH:
+		return pick_hash(b, key);
+	case BALANCE_LEAST:
+		break;
+	}
+	return pick_least(b);
+}
+
+uint32_t
+balance_slow_start(uint32_t weight, uint64_t age_ms)
+{
+	uint64_t tenths;
+
+	if (age_ms >= BALANCE_SLOW_START_MS)
+		return weight;
+	tenths = 1 + age_ms * 9 / BALANCE_SLOW_START_MS;
+	weight = (uint32_t)(weight * tenths / 10);
+	return weight == 0 ? 1 : weight;
+}
+
+uint64_t
+balance_hash(struct span s)
+{
+	static const struct hash_key same = { 0x64726f766572,
+		0x62616c616e6365 };
+
+	return hash_keyed(&same, s.p, s.n);
+}
+
+/* --- keys ----------------------------------------------------------------- */
+
+/* name=value among pairs that sep divides. */
+static bool
+find_pair(struct span pairs, char sep, struct span name, struct span *value)
+{
+	struct span pair;
+
+	while (span_next(&pairs, sep, &pair)) {
+		pair = span_trim(pair);
+		if (!span_starts(pair, name) || pair.n == name.n ||
+		    pair.p[name.n] != '=')
+			continue;
+		value->p = pair.p + name.n + 1;
+		value->n = pair.n - name.n - 1;
+		return true;
+	}
+	return false;
+}
+
+bool
+balance_cookie(struct span cookies, struct span name, struct span *value)
+{
+	return find_pair(cookies, ';', name, value);
+}
+
+bool
+balance_query(struct span query, struct span name, struct span *value)
+{
+	return find_pair(query, '&', name, value);
+}
