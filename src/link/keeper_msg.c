@@ -46,7 +46,7 @@ static const struct field fields[] = {
 	F(CHILD,	1, U32,	 exit.code,		0),
 	F(CHILD,	1, U32,	 exit.signal,		0),
 	F(CHILD,	1, U64,	 exit.at_wall_ms,	0),
-	F(CHILD,	1, BYTES, bytes,		KEEPER_MSG_TAIL),
+	F(CHILD,	1, BYTES, bytes,		KEEPER_TAIL_MAX),
 	F(FD,		1, TEXT, text,			SPAWN_NAME_MAX),
 	F(READY,	1, U64,	 id,			0),
 	F(READY,	1, U32,	 pid,			0),
@@ -62,7 +62,7 @@ static const struct field fields[] = {
 	F(EXITED,	1, U32,	 exit.code,		0),
 	F(EXITED,	1, U32,	 exit.signal,		0),
 	F(EXITED,	1, U64,	 exit.at_wall_ms,	0),
-	F(EXITED,	1, BYTES, bytes,		KEEPER_MSG_TAIL),
+	F(EXITED,	1, BYTES, bytes,		KEEPER_TAIL_MAX),
 	F(LINES,	1, U64,	 id,			0),
 	F(LINES,	1, TEXT, text,			SPAWN_NAME_MAX),
 	F(LINES,	1, BYTES, bytes,		KEEPER_MSG_MAX),
@@ -72,7 +72,7 @@ static const struct field fields[] = {
 	F(SPAWN,	1, TEXT, spec.log,		SPAWN_NAME_MAX),
 	F(SPAWN,	1, LIST, spec.argv,		SPAWN_ARGS_MAX),
 	F(SPAWN,	1, LIST, spec.env,		SPAWN_ENV_MAX),
-	F(SPAWN,	1, TEXT, spec.directory,	KEEPER_MSG_TEXT),
+	F(SPAWN,	1, TEXT, spec.directory,	KEEPER_TEXT_MAX),
 	F(SPAWN,	1, U32,	 spec.nfds,		KEEPER_MSG_FDS),
 	F(SPAWN,	1, U32,	 spec.listen_fds,	KEEPER_MSG_FDS),
 	F(SPAWN,	1, U32,	 spec.uid,		0),
@@ -83,7 +83,7 @@ static const struct field fields[] = {
 	F(SPAWN,	1, BOOL, spec.read_only,	0),
 	F(SPAWN,	1, BOOL, spec.no_network,	0),
 	F(SPAWN,	1, BOOL, spec.optional,		0),
-	F(SPAWN,	1, LIST, spec.writable,		KEEPER_MSG_WRITABLE),
+	F(SPAWN,	1, LIST, spec.writable,		KEEPER_WRITABLE_MAX),
 	F(SPAWN,	1, U32,	 spec.umask,		0777),
 	F(SPAWN,	1, U64,	 spec.memory,		0),
 	F(SPAWN,	1, U32,	 spec.cpu_percent,	0),
@@ -101,7 +101,7 @@ static const struct field fields[] = {
 	F(FORGET,	1, U64,	 id,			0),
 	F(PUT_FD,	1, TEXT, text,			SPAWN_NAME_MAX),
 	F(DROP_FD,	1, TEXT, text,			SPAWN_NAME_MAX),
-	F(SET_LOGS,	1, TEXT, text,			KEEPER_MSG_TEXT),
+	F(SET_LOGS,	1, TEXT, text,			KEEPER_TEXT_MAX),
 	F(SET_LOGS,	1, U64,	 size,			0),
 	F(SET_LOGS,	1, U32,	 files,			64),
 	F(SET_LOGS,	1, BOOL, flag,			0),
@@ -113,8 +113,8 @@ static const struct field fields[] = {
 };
 /* clang-format on */
 
-_Static_assert(sizeof(pid_t) == 4 && sizeof(uid_t) == 4 &&
-	sizeof(gid_t) == 4 && sizeof(mode_t) == 4 && sizeof(unsigned) == 4 &&
+_Static_assert(sizeof(pid_t) == 4 && sizeof(uid_t) == 4 && sizeof(gid_t) == 4 &&
+	sizeof(mode_t) == 4 && sizeof(unsigned) == 4 &&
 	sizeof(enum spawn_exit_kind) == 4,
     "the table says U32 of them");
 
@@ -291,8 +291,9 @@ get_list(struct reader *r, size_t limit, const char *const **out)
 static int
 get_field(struct reader *r, const struct field *f, void *at)
 {
-	static const uint8_t sizes[] = { [K_BOOL] = 1, [K_U8] = 1,
-		[K_U32] = 4, [K_U64] = 8 };
+	static const uint8_t sizes[] = {
+		[K_BOOL] = 1, [K_U8] = 1, [K_U32] = 4, [K_U64] = 8
+	};
 	uint64_t value;
 
 	if (f->kind == K_TEXT)
@@ -354,8 +355,8 @@ get_head(struct reader *r, struct err *err)
 	if (get_number(r, 2, &version) < 0 || get_number(r, 2, &type) < 0)
 		return err_set(err, -EPROTO, "a message without its head");
 	if (type == KEEPER_MSG_NONE || type >= KEEPER_MSG_NTYPES)
-		return err_set(
-		    err, -EPROTO, "a message of unknown type %u", (unsigned)type);
+		return err_set(err, -EPROTO, "a message of unknown type %u",
+		    (unsigned)type);
 	r->m->type = (enum keeper_msg_type)type;
 	r->m->version = (uint32_t)version;
 	if (type == KEEPER_MSG_HELLO || type == KEEPER_MSG_REFUSED)
@@ -388,15 +389,15 @@ keeper_msg_decode(
 			continue;
 		if (get_field(&r, f, (char *)m + f->offset) < 0)
 			return err_set(err, -EPROTO,
-			    "message %d: byte %zu makes no sense",
-			    (int)m->type, n - r.n);
+			    "message %d: byte %zu makes no sense", (int)m->type,
+			    n - r.n);
 	}
 	if (r.n > 0)
 		return err_set(err, -EPROTO, "message %d: %zu bytes too long",
 		    (int)m->type, r.n);
 	if (!makes_sense(m))
-		return err_set(
-		    err, -EPROTO, "message %d contradicts itself", (int)m->type);
+		return err_set(err, -EPROTO, "message %d contradicts itself",
+		    (int)m->type);
 	return 0;
 }
 

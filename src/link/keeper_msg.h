@@ -33,9 +33,9 @@
 
 #define KEEPER_MSG_MAX (128u << 10) /* bytes a message */
 #define KEEPER_MSG_FDS 16u	    /* descriptors beside it */
-#define KEEPER_MSG_TEXT 4096u	    /* bytes a string */
-#define KEEPER_MSG_WRITABLE 32u	    /* folders in a spec */
-#define KEEPER_MSG_TAIL 1024u	    /* an exit's last lines */
+#define KEEPER_TEXT_MAX 4096u	    /* bytes a string */
+#define KEEPER_WRITABLE_MAX 32u	    /* folders in a spec */
+#define KEEPER_TAIL_MAX 1024u	    /* an exit's last lines */
 #define KEEPER_LINE_MAX 4096u	    /* a line of output; cut */
 #define KEEPER_LINE_HEAD 11u	    /* what a stored line adds to its text */
 
@@ -45,13 +45,13 @@ enum keeper_msg_type {
 	KEEPER_MSG_REFUSED, /* text: why; then the keeper hangs up */
 
 	/* from the keeper */
-	KEEPER_MSG_CHILD,	 /* id pid started_ms text note exited exit bytes */
-	KEEPER_MSG_FD,		 /* text: its name; one descriptor */
-	KEEPER_MSG_READY,	 /* id: the last used; pid text host */
-	KEEPER_MSG_SPAWNED,	 /* id pid */
+	KEEPER_MSG_CHILD,   /* id pid started_ms text note exited exit bytes */
+	KEEPER_MSG_FD,	    /* text: its name; one descriptor */
+	KEEPER_MSG_READY,   /* id: the last used; pid text host */
+	KEEPER_MSG_SPAWNED, /* id pid */
 	KEEPER_MSG_SPAWN_FAILED, /* id number: errno, text: stage */
 	KEEPER_MSG_EXITED,	 /* id exit, bytes: the last lines */
-	KEEPER_MSG_LINES,	 /* id: the TAIL's, 0 followed; text: slot, bytes */
+	KEEPER_MSG_LINES, /* id: the TAIL's, 0 followed; text: slot, bytes */
 
 	/* from control */
 	KEEPER_MSG_SPAWN,    /* spec; spec.nfds descriptors */
@@ -95,7 +95,7 @@ struct keeper_msg {
 
 	/* Where the lists of a decoded spec stand. */
 	const char
-	    *lists[SPAWN_ARGS_MAX + SPAWN_ENV_MAX + KEEPER_MSG_WRITABLE + 3];
+	    *lists[SPAWN_ARGS_MAX + SPAWN_ENV_MAX + KEEPER_WRITABLE_MAX + 3];
 	size_t nlists;
 };
 
@@ -103,8 +103,8 @@ struct keeper_msg {
  * Write m into out, in place of what is there; out's ceiling should be
  * KEEPER_MSG_MAX. -EMSGSIZE over it or over a field's own bound, -ENOMEM.
  */
-int keeper_msg_encode(const struct keeper_msg *m, uint32_t version,
-    struct buf *out) MUST_CHECK;
+int keeper_msg_encode(
+    const struct keeper_msg *m, uint32_t version, struct buf *out) MUST_CHECK;
 
 /*
  * Read one packet. Strings, spans and lists of m point into data and into m

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
+#define _GNU_SOURCE
+
 #include "proc/packet.h"
 
 #include <errno.h>
@@ -35,14 +37,14 @@ packet_free(struct packet *p)
 /* --- plain calls ---------------------------------------------------------- */
 
 int
-packet_write(
-    int fd, const void *data, size_t n, const int *fds, unsigned nfds)
+packet_write(int fd, const void *data, size_t n, const int *fds, unsigned nfds)
 {
 	union {
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(int) * PACKET_FDS)];
 	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = n };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data,
+		.iov_len = n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t put;
 
@@ -92,8 +94,10 @@ packet_read(int fd, void *data, size_t size, int *fds, unsigned *nfds)
 		char room[CMSG_SPACE(sizeof(int) * PACKET_FDS)];
 	} control;
 	struct iovec iov = { .iov_base = data, .iov_len = size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
 	ssize_t got;
 
 	*nfds = 0;
@@ -218,7 +222,8 @@ receive(struct packet_conn *c)
 	for (int i = 0; i < PACKETS_A_TURN && c->fd >= 0; i++) {
 		int fds[PACKET_FDS];
 		unsigned nfds;
-		ssize_t got = packet_read(c->fd, data, sizeof(data), fds, &nfds);
+		ssize_t got = packet_read(
+		    c->fd, data, sizeof(data), fds, &nfds);
 
 		if (got == -EAGAIN)
 			return;
@@ -247,7 +252,9 @@ packet_init(struct packet_conn *c, struct loop *loop, int fd, size_t max,
 {
 	int size = SNDBUF, r;
 
-	*c = (struct packet_conn){ .fd = fd, .max = max, .ops = ops, .arg = arg };
+	*c = (struct packet_conn){
+		.fd = fd, .max = max, .ops = ops, .arg = arg
+	};
 	list_init(&c->queue);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	loop_io_init(&c->io, loop, fd, on_ready, c);

@@ -58,16 +58,15 @@ int packet_send(struct packet_conn *c, const void *data, size_t n,
 /* --- without a loop ------------------------------------------------------- */
 
 /* One packet, now: 0 or a negative errno (-EAGAIN). */
-int packet_write(int fd, const void *data, size_t n, const int *fds,
-    unsigned nfds);
+int packet_write(
+    int fd, const void *data, size_t n, const int *fds, unsigned nfds);
 
 /*
  * One packet: its bytes, 0 at the end, or a negative errno (-EMSGSIZE for one
  * over size or with more than PACKET_FDS; all its descriptors are closed).
  * Descriptors arrive close-on-exec; fds has room for PACKET_FDS.
  */
-ssize_t packet_read(
-    int fd, void *data, size_t size, int *fds, unsigned *nfds);
+ssize_t packet_read(int fd, void *data, size_t size, int *fds, unsigned *nfds);
 
 /* A listening socket at path (replaced), or connected to path; or -errno. */
 int packet_listen(const char *path, mode_t mode, struct err *err);

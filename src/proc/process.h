@@ -28,10 +28,11 @@
 #include "base/err.h"
 #include "proc/sandbox.h"
 
-#define PROCESS_FDS 16u	    /* descriptors passed, from 3 on */
-#define PROCESS_ENV 512u    /* strings */
-#define PROCESS_STAGE 16u   /* bytes of a stage's name */
-#define PROCESS_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define PROCESS_FDS 16u	  /* descriptors passed, from 3 on */
+#define PROCESS_ENV 512u  /* strings */
+#define PROCESS_STAGE 16u /* bytes of a stage's name */
+#define PROCESS_PATH \
+	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct process_plan {
 	const char *const *argv; /* argv[0] is looked up in env's PATH */
@@ -93,8 +94,7 @@ int process_kill_recorded(pid_t pid, uint64_t started);
  * Call fn for each child of the calling (single-threaded) process, zombies
  * too: at most `max` of them.
  */
-int process_children(
-    unsigned max, void (*fn)(void *arg, pid_t pid), void *arg);
+int process_children(unsigned max, void (*fn)(void *arg, pid_t pid), void *arg);
 
 /* The same for every process that /proc shows. */
 int process_each(void (*fn)(void *arg, pid_t pid), void *arg);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC */
+
+#define _GNU_SOURCE
+
+#define LOG_SUBSYSTEM "keeper"
+
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "keeper/state.h"
+#include "proc/notify.h"
+
+#define LAST_ORPHANS_MS 2000
+
+/* --- the end of the herd -------------------------------------------------- */
+
+/* Workers first, then the deepest instances, Redis last. */
+static unsigned
+turn_of(const struct child *c)
+{
+	if (c->rank == SPAWN_WORKER || c->rank == SPAWN_REDIS)
+		return c->rank;
+	return (unsigned)SPAWN_REDIS - c->rank;
+}
+
+static unsigned
+current_turn(const struct keeper *k)
+{
+	unsigned turn = UINT_MAX;
+
+	LIST_EACH (c, &k->children, struct child, link)
+		if (c->alive && turn_of(c) < turn)
+			turn = turn_of(c);
+	return turn;
+}
+
+static void
+stop_child(struct child *c, uint64_t now)
+{
+	if (!c->told) {
+		c->told = true;
+		c->deadline = now + c->stop_timeout_ms;
+		child_signal(c, c->stop_signal, false);
+	}
+	if (now >= c->deadline && !c->killed) {
+		c->killed = true;
+		log_warn(c->slot->name, "killed: ignores its stop signal");
+		child_signal(c, SIGKILL, true);
+	}
+}
+
+void
+keeper_stop_step(struct keeper *k)
+{
+	uint64_t now = loop_now(k->loop), next = UINT64_MAX;
+	unsigned turn = current_turn(k);
+
+	if (k->nalive == 0) {
+		loop_stop(k->loop);
+		return;
+	}
+	LIST_EACH (c, &k->children, struct child, link) {
+		if (!c->alive || turn_of(c) != turn)
+			continue;
+		stop_child(c, now);
+		if (!c->killed && c->deadline < next)
+			next = c->deadline;
+	}
+	if (next != UINT64_MAX)
+		loop_timer_arm(&k->stop_timer, next - now);
+}
+
+static void
+on_stop_timer(void *arg)
+{
+	keeper_stop_step(arg);
+}
+
+void
+keeper_stop(struct keeper *k)
+{
+	if (k->stopping)
+		return;
+	k->stopping = true;
+	log_info("herd", "stopping children=%u", k->nalive);
+	notify_send("STOPPING=1");
+	keeper_stop_step(k);
+}
+
+static void
+kill_one(void *arg, pid_t pid)
+{
+	(void)arg;
+	kill(pid, SIGKILL);
+}
+
+/* Nobody lives that they could belong to. */
+static void
+end_orphans(void)
+{
+	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	siginfo_t who;
+
+	for (int waited = 0; waited < LAST_ORPHANS_MS; waited += 5) {
+		process_children(65536, kill_one, NULL);
+		do {
+			who.si_pid = 0;
+			if (waitid(P_ALL, 0, &who, WEXITED | WNOHANG) < 0)
+				return;
+		} while (who.si_pid != 0);
+		nanosleep(&pause, NULL);
+	}
+	log_warn("herd", "processes are left that do not die");
+}
+
+/* --- signals -------------------------------------------------------------- */
+
+static void
+on_sigchld(void *arg)
+{
+	children_reap(arg);
+}
+
+static void
+on_sigterm(void *arg)
+{
+	keeper_stop(arg);
+}
+
+static int
+watch_signals(struct keeper *k)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	if (loop_signal_init(&k->signals[0], k->loop, SIGCHLD, on_sigchld, k) <
+		0 ||
+	    loop_signal_init(&k->signals[1], k->loop, SIGTERM, on_sigterm, k) <
+		0)
+		return -ENOMEM;
+	return loop_signal_init(&k->signals[2], k->loop, SIGINT, on_sigterm, k);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static void
+on_followed(void *arg, const char *slot, struct span lines)
+{
+	struct keeper *k = arg;
+	const struct keeper_msg m = {
+		.type = KEEPER_MSG_LINES, .text = slot, .bytes = lines
+	};
+
+	if (client_keeps_up(k))
+		client_tell(k, &m, -1);
+}
+
+static int
+path_in(char *out, const char *folder, const char *name, struct err *err)
+{
+	if (snprintf(out, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
+		return err_errno(err, -ENAMETOOLONG, "%s", folder);
+	return 0;
+}
+
+static int
+keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
+{
+	char path[PATH_MAX];
+	unsigned killed;
+	int r;
+
+	r = path_in(path, args->runtime, "herd", err);
+	if (r == 0)
+		r = record_open(&k->record, path, k->incarnation, &killed, err);
+	if (r < 0)
+		return r;
+	if (killed > 0)
+		log_warn("herd", "killed what a dead keeper left processes=%u",
+		    killed);
+	k->loop = loop_new(err);
+	if (k->loop == NULL)
+		return -ENOMEM;
+	output_init(&k->output, k->loop, on_followed, k);
+	loop_timer_init(&k->stop_timer, k->loop, on_stop_timer, k);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return err_errno(err, -errno, "subreaper");
+	if (sandbox_possible())
+		k->host |= KEEPER_HOST_NAMESPACES;
+	if (watch_signals(k) < 0)
+		return err_errno(err, -ENOMEM, "signals");
+	r = path_in(path, args->runtime, "keeper.sock", err);
+	return r < 0 ? r : clients_listen(k, path, err);
+}
+
+static void
+keeper_close(struct keeper *k, const char *runtime)
+{
+	char path[PATH_MAX];
+
+	if (k->record == NULL)
+		return; /* another keeper's folder: touch nothing */
+	if (path_in(path, runtime, "keeper.sock", NULL) == 0)
+		unlink(path);
+	if (k->loop != NULL) {
+		clients_close(k);
+		LIST_EACH_SAFE (c, &k->children, struct child, link)
+			child_free(c);
+		fds_free(k);
+		output_done(&k->output);
+		loop_timer_done(&k->stop_timer);
+		loop_defer_cancel(&k->sweep);
+		for (size_t i = 0; i < ARRAY_LEN(k->signals); i++)
+			loop_signal_done(&k->signals[i]);
+		loop_free(k->loop);
+	}
+	record_close(k->record);
+}
+
+static void
+say_ready(int fd, const char *text)
+{
+	if (fd < 0)
+		return;
+	fd_write_all(fd, text, strlen(text));
+	close(fd);
+}
+
+int
+keeper_main(const struct keeper_args *args)
+{
+	static struct keeper k;
+	struct err err = { "" };
+	int r;
+
+	k = (struct keeper){ .listener = -1, .control_uid = args->control_uid };
+	list_init(&k.children);
+	list_init(&k.fds);
+	list_init(&k.clients);
+	buf_init(&k.out, KEEPER_MSG_MAX);
+	rand_hex(k.incarnation, 16);
+	prctl(PR_SET_NAME, "drover: keeper");
+	r = keeper_open(&k, args, &err);
+	if (r < 0) {
+		log_error("herd", "cannot keep: %s", err.text);
+		say_ready(args->ready_fd, err.text);
+		keeper_close(&k, args->runtime);
+		return 1;
+	}
+	log_info("herd", "keeping incarnation=%s", k.incarnation);
+	say_ready(args->ready_fd, "\n");
+	notify_send("READY=1");
+	r = loop_run(k.loop);
+	end_orphans();
+	keeper_close(&k, args->runtime);
+	log_info("herd", "ended");
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: ISC */
+
+#define _GNU_SOURCE
+
+#include "keeper/logfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#define PENDING (32u << 10)
+#define FRAME (CLOCK_TEXT + SPAWN_NAME_MAX + 8) /* around a line's text */
+#define JOURNAL "/run/systemd/journal/socket"
+
+struct logfile {
+	struct link link;
+	struct logs *logs;
+	unsigned refs;
+	int fd; /* -1 until the first line */
+	uint64_t size;
+	uint64_t lost; /* lines since the last that was written */
+	int error;     /* why */
+	char name[SPAWN_NAME_MAX + 1];
+};
+
+/* Lines of the chunk at hand: one thread, one logfile at a time. */
+static struct {
+	char text[PENDING];
+	size_t len;
+	unsigned lines;
+} pending;
+
+void
+logs_init(struct logs *l)
+{
+	*l = (struct logs){ .journal = -1, .journal_path = JOURNAL };
+	list_init(&l->files);
+}
+
+static void
+close_files(struct logs *l)
+{
+	LIST_EACH (f, &l->files, struct logfile, link)
+		fd_close(&f->fd);
+}
+
+void
+logs_done(struct logs *l)
+{
+	close_files(l);
+	free(l->folder);
+	l->folder = NULL;
+	fd_close(&l->journal);
+}
+
+static int
+open_journal(struct logs *l)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int r = 0;
+
+	if (str_copy(sun.sun_path, sizeof(sun.sun_path),
+		span_of(l->journal_path)) < 0)
+		return -ENAMETOOLONG;
+	l->journal = socket(
+	    AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->journal < 0 ||
+	    connect(l->journal, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+		r = -errno;
+		fd_close(&l->journal);
+	}
+	return r;
+}
+
+int
+logs_set(struct logs *l, const char *folder, uint64_t size, unsigned keep,
+    bool journal)
+{
+	char *copy = folder == NULL ? NULL : strdup(folder);
+	int r = 0;
+
+	if (folder != NULL && copy == NULL)
+		return -ENOMEM;
+	close_files(l);
+	free(l->folder);
+	l->folder = copy;
+	l->size = size;
+	l->keep = keep;
+	if (folder != NULL)
+		r = fd_mkdirs(folder, 0750, NULL);
+	fd_close(&l->journal);
+	if (journal)
+		r = open_journal(l);
+	return r;
+}
+
+struct logfile *
+logfile_ref(struct logs *l, const char *name)
+{
+	struct logfile *f;
+
+	LIST_EACH (old, &l->files, struct logfile, link)
+		if (strcmp(old->name, name) == 0) {
+			old->refs++;
+			return old;
+		}
+	f = calloc(1, sizeof(*f));
+	if (f == NULL ||
+	    str_copy(f->name, sizeof(f->name), span_of(name)) < 0) {
+		free(f);
+		return NULL;
+	}
+	f->logs = l;
+	f->refs = 1;
+	f->fd = -1;
+	list_push(&l->files, &f->link);
+	return f;
+}
+
+void
+logfile_unref(struct logfile *f)
+{
+	if (f == NULL || --f->refs > 0)
+		return;
+	list_remove(&f->link);
+	fd_close(&f->fd);
+	free(f);
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+/* Number 0 is the one that is written. */
+static int
+path_of(const struct logfile *f, unsigned number, char *path)
+{
+	int n = number == 0
+	    ? snprintf(path, PATH_MAX, "%s/%s.log", f->logs->folder, f->name)
+	    : snprintf(path, PATH_MAX, "%s/%s.log.%u", f->logs->folder, f->name,
+		  number);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int
+open_file(struct logfile *f)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int r = path_of(f, 0, path);
+
+	if (r < 0)
+		return r;
+	/* Non-blocking: a FIFO in its place must not hold us. */
+	f->fd = open(path,
+	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    0640);
+	if (f->fd < 0)
+		return -errno;
+	if (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		fd_close(&f->fd);
+		return -EINVAL;
+	}
+	f->size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static void
+rotate(struct logfile *f)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	fd_close(&f->fd);
+	if (f->logs->keep == 0 && path_of(f, 0, to) == 0)
+		unlink(to);
+	for (unsigned i = f->logs->keep; i > 0; i--)
+		if (path_of(f, i - 1, from) == 0 && path_of(f, i, to) == 0)
+			rename(from, to);
+}
+
+/* All of it or nothing: half a line would spoil the next. */
+static int
+append(struct logfile *f, const char *text, size_t n)
+{
+	ssize_t put;
+	int r;
+
+	if (f->fd >= 0 && f->logs->size > 0 && f->size > 0 &&
+	    f->size + n > f->logs->size)
+		rotate(f);
+	r = f->fd < 0 ? open_file(f) : 0;
+	if (r < 0)
+		return r;
+	put = write(f->fd, text, n);
+	if (put == (ssize_t)n) {
+		f->size += n;
+		return 0;
+	}
+	r = put < 0 ? -errno : -ENOSPC;
+	if (put > 0 && ftruncate(f->fd, (off_t)f->size) < 0)
+		f->size += (size_t)put;
+	return r;
+}
+
+static void
+drop(struct logfile *f, unsigned lines, int error)
+{
+	f->lost += lines;
+	f->error = error;
+	f->logs->dropped += lines;
+}
+
+/* Written before the first line that goes through again. */
+static int
+confess(struct logfile *f)
+{
+	char text[256], at[CLOCK_TEXT];
+	int n, r;
+
+	if (f->lost == 0)
+		return 0;
+	n = snprintf(text, sizeof(text),
+	    "%s %s err drover: lost %llu lines: %s\n",
+	    clock_text(at, clock_wall_ms()), f->name,
+	    (unsigned long long)f->lost, strerror(-f->error));
+	r = append(f, text, (size_t)n);
+	if (r == 0)
+		f->lost = 0;
+	return r;
+}
+
+void
+logfile_flush(struct logfile *f)
+{
+	int r;
+
+	if (pending.len == 0)
+		return;
+	r = confess(f);
+	if (r == 0)
+		r = append(f, pending.text, pending.len);
+	if (r < 0)
+		drop(f, pending.lines, r);
+	pending.len = pending.lines = 0;
+}
+
+static void
+to_file(struct logfile *f, const char *slot, const struct keeper_line *line)
+{
+	char at[CLOCK_TEXT];
+	char *p;
+
+	if (pending.len + FRAME + line->text.n > PENDING)
+		logfile_flush(f);
+	p = pending.text + pending.len;
+	p += snprintf(p, FRAME, "%s %s %s ", clock_text(at, line->at_ms), slot,
+	    line->stderr_ ? "err" : "out");
+	if (line->text.n > 0)
+		memcpy(p, line->text.p, line->text.n);
+	p += line->text.n;
+	*p++ = '\n';
+	pending.len = (size_t)(p - pending.text);
+	pending.lines++;
+}
+
+/* --- the journal ---------------------------------------------------------- */
+
+/* Its native protocol; no field of ours can hold a newline. */
+static void
+to_journal(struct logfile *f, const char *slot, const struct keeper_line *line)
+{
+	char head[2 * SPAWN_NAME_MAX + 80];
+	int n = snprintf(head, sizeof(head),
+	    "SYSLOG_IDENTIFIER=%s\nDROVER_INSTANCE=%s\nPRIORITY=%d\nMESSAGE=",
+	    f->name, slot, line->stderr_ ? 4 : 6);
+	struct iovec iov[] = {
+		{ head, (size_t)n },
+		{ (void *)(uintptr_t)line->text.p, line->text.n },
+		{ (void *)(uintptr_t) "\n", 1 },
+	};
+	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
+
+	if (sendmsg(f->logs->journal, &msg, MSG_NOSIGNAL) >= 0)
+		return;
+	f->logs->dropped++;
+	if (errno == ECONNREFUSED || errno == ENOTCONN || errno == EPIPE) {
+		/* It was restarted: the next line may find it again. */
+		fd_close(&f->logs->journal);
+		open_journal(f->logs);
+	}
+}
+
+void
+logfile_line(
+    struct logfile *f, const char *slot, const struct keeper_line *line)
+{
+	if (f->logs->folder != NULL)
+		to_file(f, slot, line);
+	if (f->logs->journal >= 0)
+		to_journal(f, slot, line);
+}

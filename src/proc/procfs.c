@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+
+#define _GNU_SOURCE
+
+#include "proc/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+
+#define ENVIRON_MAX (256u << 10)
+
+static int
+read_stat(pid_t pid, char *text, size_t size)
+{
+	char path[48];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	got = read(fd, text, size - 1);
+	fd_close(&fd);
+	if (got <= 0)
+		return -ESRCH;
+	text[got] = '\0';
+	return 0;
+}
+
+/* Field 3 stands after the last ')': a name may hold anything. */
+static bool
+stat_field(const char *text, unsigned want, struct span *out)
+{
+	const char *p = strrchr(text, ')');
+	struct span rest;
+	unsigned at = 3;
+
+	if (p == NULL || p[1] != ' ')
+		return false;
+	rest = span_of(p + 2);
+	while (span_next(&rest, ' ', out))
+		if (at++ == want)
+			return true;
+	return false;
+}
+
+uint64_t
+process_start_time(pid_t pid)
+{
+	char text[1024];
+	struct span field;
+	uint64_t start;
+
+	if (read_stat(pid, text, sizeof(text)) < 0 ||
+	    !stat_field(text, 3, &field) || field.p[0] == 'Z' ||
+	    field.p[0] == 'X' || !stat_field(text, 22, &field) ||
+	    str_u64(field, &start) < 0)
+		return 0;
+	return start;
+}
+
+int
+process_kill_recorded(pid_t pid, uint64_t started)
+{
+	int r;
+
+	if (pid <= 1 || started == 0 || process_start_time(pid) != started)
+		return -ESRCH;
+	r = kill(-pid, SIGKILL);
+	if (r < 0 && errno == ESRCH)
+		r = kill(pid, SIGKILL); /* it had not become a leader yet */
+	return r < 0 ? -errno : 0;
+}
+
+int
+process_children(unsigned max, void (*fn)(void *arg, pid_t pid), void *arg)
+{
+	char path[64], *line = NULL;
+	size_t size = 0;
+	FILE *f;
+	int pid;
+
+	snprintf(
+	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	f = fopen(path, "re");
+	if (f == NULL)
+		return -errno;
+	for (unsigned n = 0; n < max && getdelim(&line, &size, ' ', f) > 0; n++)
+		if (sscanf(line, "%d", &pid) == 1)
+			fn(arg, (pid_t)pid);
+	free(line);
+	fclose(f);
+	return 0;
+}
+
+int
+process_each(void (*fn)(void *arg, pid_t pid), void *arg)
+{
+	DIR *dir = opendir("/proc");
+	const struct dirent *e;
+	uint64_t pid;
+
+	if (dir == NULL)
+		return -errno;
+	while ((e = readdir(dir)) != NULL)
+		if (str_u64(span_of(e->d_name), &pid) == 0 && pid < INT32_MAX)
+			fn(arg, (pid_t)pid);
+	closedir(dir);
+	return 0;
+}
+
+static int
+find_variable(struct span env, const char *name, char *value, size_t size)
+{
+	size_t n = strlen(name);
+	struct span var;
+
+	while (span_next(&env, '\0', &var)) {
+		if (var.n <= n || memcmp(var.p, name, n) != 0 ||
+		    var.p[n] != '=')
+			continue;
+		return str_copy(
+		    value, size, (struct span){ var.p + n + 1, var.n - n - 1 });
+	}
+	return -ENOENT;
+}
+
+int
+process_getenv(pid_t pid, const char *name, char *value, size_t size)
+{
+	char path[48];
+	struct buf b;
+	int r;
+
+	buf_init(&b, ENVIRON_MAX);
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	r = fd_read_file(path, &b);
+	if (r == -ENOENT)
+		r = -ESRCH;
+	else if (r == 0 || r == -ENOBUFS)
+		r = find_variable(buf_span(&b), name, value, size);
+	buf_done(&b);
+	return r;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: ISC */
+
+#define _GNU_SOURCE
+
+#include "proc/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "proc/process.h"
+
+#define MAGIC 0x31764472u /* and the version of the layout */
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define GONE_MS 2000
+
+struct entry {
+	uint64_t pid; /* 0: free */
+	uint64_t started;
+};
+
+struct sheet {
+	uint32_t magic;
+	char boot[36];
+	char incarnation[32];
+	char unused[56]; /* entries begin at 128 */
+	struct entry entries[RECORD_MAX];
+};
+
+struct record {
+	struct sheet *sheet;
+	int fd; /* holds the lock */
+	size_t next;
+	char *path;
+};
+
+/* --- what a dead owner left ----------------------------------------------- */
+
+struct hunt {
+	const struct sheet *sheet;
+	unsigned killed;
+};
+
+static void
+hunt_marked(void *arg, pid_t pid)
+{
+	struct hunt *h = arg;
+	char mark[64];
+
+	if (pid == getpid() ||
+	    process_getenv(pid, RECORD_MARK, mark, sizeof(mark)) < 0 ||
+	    memcmp(mark, h->sheet->incarnation, 32) != 0 || mark[32] != '.')
+		return;
+	if (kill(pid, SIGKILL) == 0)
+		h->killed++;
+}
+
+static void
+wait_until_gone(const struct sheet *s)
+{
+	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+
+	for (size_t i = 0, waited = 0; i < RECORD_MAX; i++)
+		while (s->entries[i].pid != 0 && waited < GONE_MS &&
+		    process_start_time((pid_t)s->entries[i].pid) ==
+			s->entries[i].started) {
+			nanosleep(&pause, NULL);
+			waited += 5;
+		}
+}
+
+static unsigned
+kill_leftovers(const struct sheet *s, const char *boot)
+{
+	struct hunt h = { .sheet = s };
+
+	if (s->magic != MAGIC || memcmp(s->boot, boot, sizeof(s->boot)) != 0)
+		return 0;
+	for (size_t i = 0; i < RECORD_MAX; i++) {
+		const struct entry *e = &s->entries[i];
+
+		if (e->pid != 0 && e->pid <= INT32_MAX &&
+		    process_kill_recorded((pid_t)e->pid, e->started) == 0)
+			h.killed++;
+	}
+	process_each(hunt_marked, &h);
+	wait_until_gone(s);
+	return h.killed;
+}
+
+/* --- the file ------------------------------------------------------------- */
+
+static int
+read_boot(char boot[36])
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, 64);
+	r = fd_read_file(BOOT_ID, &b);
+	if (r == 0 && b.len < 36)
+		r = -EIO;
+	if (r == 0)
+		memcpy(boot, b.data, 36);
+	buf_done(&b);
+	return r;
+}
+
+/* Open and lock the very file that stands at path. */
+static int
+open_locked(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    ftruncate(fd, sizeof(struct sheet)) == 0)
+		return fd;
+	r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	fd_close(&fd);
+	return r;
+}
+
+static int
+begin(struct record *r, const char *incarnation, unsigned *killed)
+{
+	unsigned n;
+	char boot[36];
+	int res = read_boot(boot);
+
+	if (res < 0)
+		return res;
+	r->sheet = mmap(NULL, sizeof(*r->sheet), PROT_READ | PROT_WRITE,
+	    MAP_SHARED, r->fd, 0);
+	if (r->sheet == MAP_FAILED) {
+		r->sheet = NULL;
+		return -errno;
+	}
+	n = kill_leftovers(r->sheet, boot);
+	if (killed != NULL)
+		*killed = n;
+	/* A new hole is all zeroes, and touches no page. */
+	if (ftruncate(r->fd, 0) < 0 || ftruncate(r->fd, sizeof(*r->sheet)) < 0)
+		return -errno;
+	memcpy(r->sheet->boot, boot, sizeof(boot));
+	memcpy(r->sheet->incarnation, incarnation, 32);
+	r->sheet->magic = MAGIC;
+	return 0;
+}
+
+int
+record_open(struct record **record, const char *path, const char *incarnation,
+    unsigned *killed, struct err *err)
+{
+	struct record *r = calloc(1, sizeof(*r));
+	int res = -ENOMEM;
+
+	*record = NULL;
+	if (r == NULL)
+		return err_errno(err, res, "%s", path);
+	r->fd = -1;
+	r->path = strdup(path);
+	if (r->path == NULL)
+		goto fail;
+	r->fd = res = open_locked(path);
+	if (res < 0)
+		goto fail;
+	res = begin(r, incarnation, killed);
+	if (res < 0)
+		goto fail;
+	*record = r;
+	return 0;
+fail:
+	if (r->sheet != NULL)
+		munmap(r->sheet, sizeof(*r->sheet));
+	fd_close(&r->fd);
+	free(r->path);
+	free(r);
+	return err_errno(err, res, "%s", path);
+}
+
+void
+record_close(struct record *r)
+{
+	if (r == NULL)
+		return;
+	unlink(r->path);
+	munmap(r->sheet, sizeof(*r->sheet));
+	fd_close(&r->fd);
+	free(r->path);
+	free(r);
+}
+
+int
+record_put(struct record *r, pid_t pid, uint64_t started)
+{
+	for (size_t i = 0; i < RECORD_MAX; i++) {
+		size_t place = (r->next + i) % RECORD_MAX;
+
+		if (r->sheet->entries[place].pid != 0)
+			continue;
+		r->sheet->entries[place].started = started;
+		r->sheet->entries[place].pid = (uint64_t)pid;
+		return (int)place;
+	}
+	return -ENOSPC;
+}
+
+void
+record_drop(struct record *r, size_t place)
+{
+	r->sheet->entries[place] = (struct entry){ 0 };
+	r->next = place; /* few pages: reuse the lowest */
+}
