@@ -9,7 +9,7 @@
 
 . "$(dirname "$0")/gate.sh"
 
-hosts='127\.0\.0\.1|localhost|\[::1\]|([a-z0-9-]+\.)*example(\.(org|com|net))?|www\.w3\.org|json-schema\.org|[a-z]'
+hosts='127\.0\.0\.1|localhost|\[::1\]|([a-z0-9-]+\.)*example(\.(org|com|net))?|www\.w3\.org|json-schema\.org|[A-Za-z][A-Za-z0-9-]*'
 
 {
 	gate_files '*' | grep -v -e '^tools/check-' -e '^tests/fuzz/corpus/' |
