@@ -12,7 +12,7 @@
  * comparison. No call blocks, and none waits for Redis.
  *
  *	 OFF                          `registry: none`; everything is accepted
- *	 DOWN <-----> UP              UP: joined, and every wish was written
+ *	 DOWN <-----> UP              UP: joined, and all wishes were written
  *
  * The node holds a lease of 15 s, renewed every 5 s by PEXPIRE alone, so that
  * a Redis out of memory keeps the node alive; changes it refuses are tried
@@ -108,9 +108,9 @@ const char *registry_reason(const struct registry *reg); /* never NULL */
 const char *registry_state_name(enum registry_state state);
 
 /*
- * Every node, service and instance as Redis had them at the last read, at most
- * REGISTRY_POLL_MS ago while UP; before the first read, and with OFF, what this
- * node wishes. The caller's value, or NULL out of memory:
+ * Every node, service and instance: the others' as Redis had them at the last
+ * read (at most REGISTRY_POLL_MS ago while UP), this node's own as wished. The
+ * caller's value, or NULL out of memory:
  *
  *	{"cluster", "epoch", "birth",
  *	 "nodes": [{"node", "self", "live", "incarnation", "address",
@@ -118,8 +118,10 @@ const char *registry_state_name(enum registry_state state);
  *	 "services": [{"name", "instances": [{"id", "node", "address", "state",
  *		"weight", "live"}]}]}
  *
- * `live`: the node's lease and incarnation still stand; only then does an
- * entry count.
+ * `live`: the node's lease and incarnation still stand (this node's always
+ * do); only then does an entry count. The id is the entry's key in Redis:
+ * "image.0", and with an address in args "image.0@node", because in a cluster
+ * each node has an image.0.
  */
 json_t *registry_nodes(const struct registry *reg);
 

@@ -40,10 +40,10 @@ struct redis_url {
 int redis_url_parse(
     struct redis_url *url, struct span text, struct err *err) MUST_CHECK;
 
-/* "host:port/db" or "/path", without secrets, for logs. Returns buf. */
+/* "host:port" or "/path", without secrets, for logs. Returns buf. */
 const char *redis_url_show(const struct redis_url *url, char *buf, size_t size);
 
-/* The text again, percent-encoded: 0, or -ENAMETOOLONG (buf holds ""). */
+/* The text again, percent-encoded: 0, -ENAMETOOLONG or -ENOMEM (buf is ""). */
 int redis_url_text(
     const struct redis_url *url, char *buf, size_t size) MUST_CHECK;
 
