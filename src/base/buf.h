@@ -30,7 +30,8 @@ void buf_clear(struct buf *b);		  /* len = 0, keeps the memory */
 int buf_append(struct buf *b, const void *data, size_t n) MUST_CHECK;
 int buf_puts(struct buf *b, const char *s) MUST_CHECK;
 int buf_printf(struct buf *b, const char *fmt, ...) MUST_CHECK PRINTF(2, 3);
-int buf_vprintf(struct buf *b, const char *fmt, va_list ap) MUST_CHECK;
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap) MUST_CHECK
+    PRINTF(2, 0);
 
 /* Room for n more bytes at data + len; the caller adds to len itself. */
 int buf_reserve(struct buf *b, size_t n) MUST_CHECK;
