@@ -60,7 +60,8 @@ struct client_ops { /* each may be NULL but on_done */
 
 	/*
 	 * 0; or, with the reason for a person,
-	 * -ECONNREFUSED, -ENOENT, -EACCES, ...	the connect failed
+	 * -ECONNREFUSED, -ENOENT, -EACCES, ...	the connect failed; -EAGAIN
+	 *		 is a Unix socket whose backlog is full
 	 * -ETIMEDOUT	 one of the three times
 	 * -ECONNRESET	 the peer closed before the end
 	 * -EPROTO	 not an answer that head.h and chunk.h accept
