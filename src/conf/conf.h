@@ -3,10 +3,10 @@
 /*
  * conf - the configuration, as an immutable snapshot
  *
- * drover.yaml and every .yaml file of services.d are read as YAML 1.2 core into one JSON
- * tree whose nodes know file and line, checked against one schema table
- * (schema.c: key, type, range, unit, default, whether a reload can change it,
- * text), and laid out as the plain structs below. Everything that a struct
+ * drover.yaml and every .yaml file of services.d are read as YAML 1.2 core into
+ * one JSON tree whose nodes know file and line, checked against one schema
+ * table (schema.c: key, type, range, unit, default, whether a reload can change
+ * it, text), and laid out as the plain structs below. Everything that a struct
  * holds lives in the snapshot's arena: strings are never NULL unless said so,
  * and nothing in it changes after conf_load() returned it.
  *
@@ -50,10 +50,10 @@ enum conf_registry_kind {
 
 struct conf_registry {
 	enum conf_registry_kind kind;
-	const char *url;      /* redis://[user:pass@]host:port/db; URL only */
-	const char *cluster;  /* C of {drover:C}; default "drover" */
-	uint64_t max_memory;  /* of the managed one */
-	const char *program;  /* redis-server */
+	const char *url;     /* redis://[user:pass@]host:port/db; URL only */
+	const char *cluster; /* C of {drover:C}; default "drover" */
+	uint64_t max_memory; /* of the managed one */
+	const char *program; /* redis-server */
 };
 
 struct conf_node {
@@ -80,7 +80,7 @@ enum conf_check_kind {
 
 struct conf_check {
 	enum conf_check_kind kind;
-	const char *path;	   /* HTTP */
+	const char *path;	    /* HTTP */
 	const char *const *command; /* EXEC: argv, NULL at the end */
 	uint64_t interval_ms;
 	uint64_t timeout_ms;
@@ -90,8 +90,13 @@ struct conf_check {
 
 /* Methods as bits, for conf_route.methods; 0 is any. */
 enum {
-	CONF_GET = 1, CONF_HEAD = 2, CONF_POST = 4, CONF_PUT = 8,
-	CONF_DELETE = 16, CONF_PATCH = 32, CONF_OPTIONS = 64
+	CONF_GET = 1,
+	CONF_HEAD = 2,
+	CONF_POST = 4,
+	CONF_PUT = 8,
+	CONF_DELETE = 16,
+	CONF_PATCH = 32,
+	CONF_OPTIONS = 64
 };
 
 struct conf_route {
@@ -102,6 +107,7 @@ struct conf_route {
 	bool exact;	     /* `exact:` was given instead of `path:` */
 	bool strip;	     /* the prefix is taken off */
 	bool internal;	     /* expose: internal */
+	unsigned line;	     /* where it stands in the service's file */
 };
 
 enum conf_balance {
@@ -110,8 +116,13 @@ enum conf_balance {
 	CONF_BALANCE_HASH
 };
 
-enum conf_hash { CONF_HASH_HEADER, CONF_HASH_COOKIE, CONF_HASH_QUERY,
-	CONF_HASH_PATH, CONF_HASH_SOURCE };
+enum conf_hash {
+	CONF_HASH_HEADER,
+	CONF_HASH_COOKIE,
+	CONF_HASH_QUERY,
+	CONF_HASH_PATH,
+	CONF_HASH_SOURCE
+};
 
 struct conf_restart {
 	uint64_t first_ms, base_ms, max_ms, reset_ms;
@@ -134,10 +145,10 @@ struct conf_limits {
 };
 
 struct conf_resources {
-	uint64_t memory;	/* 0: none */
-	unsigned cpu_percent;	/* of one CPU; 0: none */
-	unsigned files;		/* 0: inherited */
-	unsigned processes;	/* 0: none */
+	uint64_t memory;      /* 0: none */
+	unsigned cpu_percent; /* of one CPU; 0: none */
+	unsigned files;	      /* 0: inherited */
+	unsigned processes;   /* 0: none */
 };
 
 struct conf_sandbox {
@@ -174,10 +185,11 @@ struct conf_service {
 	const char *const *depends_on; /* NULL at the end */
 	const char *const *calls;      /* NULL at the end */
 	bool needs_redis;
-	const char *file; /* where it stands, for messages */
+	const char *file; /* where it stands, for messages; "" from JSON */
 	unsigned line;
-	uint64_t hash_spawn; /* of all that a running process depends on */
-	uint64_t hash_all;   /* of everything */
+	const unsigned *lines; /* conf_line()'s own */
+	uint64_t hash_spawn;   /* of all that a running process depends on */
+	uint64_t hash_all;     /* of everything */
 };
 
 /* One per address or network of trusted_proxies; v4 is mapped into v6. */
@@ -194,12 +206,12 @@ struct conf {
 	struct conf_registry registry;
 	struct conf_node node;
 	struct conf_dirs dirs;
-	unsigned workers;	/* never 0: `auto` is resolved */
-	const char *user;	/* of the workers when started as root; NULL */
+	unsigned workers; /* never 0: `auto` is resolved */
+	const char *user; /* of the workers when started as root; NULL */
 	unsigned port_first, port_last; /* for listen: port */
-	uint64_t log_size;	/* bytes a service's log file may have */
-	unsigned log_files;	/* kept, with the current one */
-	bool log_journal;	/* lines go to the journal instead */
+	uint64_t log_size;  /* bytes a service's log file may have */
+	unsigned log_files; /* kept, with the current one */
+	bool log_journal;   /* lines go to the journal instead */
 	const struct conf_network *trusted;
 	size_t ntrusted;
 	const struct conf_service *services; /* by name */
@@ -225,6 +237,17 @@ json_t *conf_json(const struct conf *conf);
 const struct conf_service *conf_service(
     const struct conf *conf, const char *name); /* or NULL */
 
+/*
+ * What this host lacks for it: programs, folders and users that are named and
+ * do not exist. Lines as those of conf_load(); true when there are none. Reads
+ * the file system and the user database, so it is not part of loading: check,
+ * plan, reload and a first start call it, an adoption does not.
+ */
+bool conf_check_host(const struct conf *conf, struct buf *errors);
+
+/* The line of a key ("command", "stop.signal"), else the service's own. */
+unsigned conf_line(const struct conf_service *service, const char *key);
+
 /* --- what a reload would do (plan) ---------------------------------------- */
 
 enum conf_change_kind {
@@ -247,13 +270,11 @@ int conf_diff(const struct conf *old, const struct conf *new_,
     struct conf_change **changes, size_t *n) MUST_CHECK;
 
 /*
- * The known name nearest to a mistyped one (edit distance at most 2 and under
- * half its length), or NULL. For keys, services, instances and commands.
+ * Indices of services in the order of their start: each after what it depends
+ * on, by name where that leaves a choice. 0 or -ENOMEM (a loaded
+ * configuration has no cycle).
  */
-const char *conf_nearest(
-    const char *name, const char *const *known, size_t n);
-
-/* Services in the order of their start: each after what it depends on. */
-int conf_order(const struct conf *conf, size_t *order /* nservices */);
+int conf_order(
+    const struct conf *conf, size_t *order /* nservices */) MUST_CHECK;
 
 #endif /* CONF_CONF_H */
