@@ -89,6 +89,20 @@ str_copy(char *dst, size_t size, struct span src)
 	return 0;
 }
 
+void
+str_cut(char *dst, size_t size, const char *src)
+{
+	size_t n = strlen(src);
+
+	if (n >= size) {
+		n = size - 1;
+		while (n > 0 && ((unsigned char)src[n] & 0xc0) == 0x80)
+			n--;
+	}
+	memcpy(dst, src, n);
+	dst[n] = '\0';
+}
+
 int
 str_u64(struct span s, uint64_t *out)
 {

@@ -40,6 +40,10 @@ bool span_next(struct span *rest, char sep, struct span *part);
 /* 0; -ENAMETOOLONG if it did not fit whole (dst then holds ""). */
 int str_copy(char *dst, size_t size, struct span src) MUST_CHECK;
 
+/* As much of src as fits, whole UTF-8 characters: for texts that people read.
+ */
+void str_cut(char *dst, size_t size, const char *src);
+
 /* Decimal digits only: no sign, no space. -EINVAL, -ERANGE. */
 int str_u64(struct span s, uint64_t *out) MUST_CHECK;
 
