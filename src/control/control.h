@@ -27,17 +27,44 @@
 struct control;
 
 struct control_args {
-	const char *config;    /* path of drover.yaml */
-	const char *program;   /* path of our own binary, for the workers */
-	bool exit_with_parent; /* started the keeper: Ctrl-C ends the herd */
+	const char *config;  /* path of drover.yaml */
+	const char *runtime; /* its directories.runtime, which is made */
+	const char *program; /* path of our own binary, for the workers */
+
+	/*
+	 * The herd is up or taken over, and conf is in force: the time to open
+	 * the admin socket. A negative errno ends control as ended() does.
+	 */
+	int (*begun)(void *owner, struct control *c, struct err *err);
+
+	/* It is over: 0 after a shutdown, else why. The loop is to be left. */
+	void (*ended)(void *owner, int r, const struct err *err);
+	void *owner;
 };
+
+/*
+ * Take over the herd of the keeper that listens below runtime, or begin one.
+ * disk is the configuration as it is on disk, or NULL with errors when it
+ * cannot be used: a herd that runs is then taken over all the same, as it was
+ * configured last; without one, control ends with these errors. What happens
+ * then is told through args; on error nothing has begun. Strings of args are
+ * borrowed.
+ */
+int control_new(struct control **control, struct loop *loop,
+    const struct control_args *args, const struct conf *disk,
+    const char *errors, struct err *err) MUST_CHECK;
+
+/* Hang up and forget; the herd goes on. NULL is fine. */
+void control_free(struct control *c);
+
+const struct conf *control_conf(const struct control *c);
 
 /* --- views (GET) ---------------------------------------------------------- */
 
-json_t *control_status(struct control *c);    /* DESIGN: status --json */
-json_t *control_services(struct control *c);  /* array, as in status */
+json_t *control_status(struct control *c);   /* DESIGN: status --json */
+json_t *control_services(struct control *c); /* array, as in status */
 json_t *control_service(struct control *c, const char *name); /* or NULL */
-json_t *control_instances(struct control *c); /* array */
+json_t *control_instances(struct control *c);		      /* array */
 json_t *control_instance(struct control *c, const char *id);  /* or NULL */
 json_t *control_config(struct control *c);
 json_t *control_nodes(struct control *c);
@@ -51,8 +78,8 @@ uint64_t control_generation(const struct control *c);
 int control_start(struct control *c, const char *service, struct err *err);
 int control_stop(struct control *c, const char *service, struct err *err);
 int control_restart(struct control *c, const char *service, struct err *err);
-int control_scale(struct control *c, const char *service, unsigned replicas,
-    struct err *err);
+int control_scale(
+    struct control *c, const char *service, unsigned replicas, struct err *err);
 
 int control_instance_restart(struct control *c, const char *id, struct err *e);
 int control_instance_stop(struct control *c, const char *id, struct err *e);

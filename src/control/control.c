@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "control/control.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/rand.h"
+#include "control/adopt.h"
+#include "control/applied.h"
+#include "control/enroll.h"
+#include "control/event.h"
+#include "control/health.h"
+#include "control/listeners.h"
+#include "control/logs.h"
+#include "control/publish.h"
+#include "control/reload.h"
+#include "control/replica.h"
+#include "control/sample.h"
+#include "control/service.h"
+#include "control/state.h"
+#include "control/workers.h"
+#define LOG_SUBSYSTEM "control"
+#include "base/log.h"
+
+#define SCOREBOARD_FD "scoreboard" /* its name with the keeper */
+
+/* --- the end -------------------------------------------------------------- */
+
+static void
+on_end(void *arg)
+{
+	struct control *c = arg;
+
+	c->args.ended(c->args.owner, c->end_code, &c->end_why);
+}
+
+static void
+end(struct control *c, int r, const struct err *why)
+{
+	c->end_code = r;
+	c->end_why = *why;
+	loop_defer(c->loop, &c->ending, on_end, c);
+}
+
+static void
+on_left_registry(void *arg)
+{
+	struct control *c = arg;
+
+	(void)herd_shutdown(c->herd); /* it hangs up when all are gone */
+}
+
+void
+control_shutdown(struct control *c)
+{
+	if (c->stopping)
+		return;
+	c->stopping = true;
+	log_info("herd", "shutting down");
+	if (c->enroll.registry != NULL)
+		enroll_leave(c, on_left_registry, c);
+	else
+		on_left_registry(c);
+}
+
+/* --- beginning ------------------------------------------------------------ */
+
+static int
+make_folders(const struct conf *conf, struct err *err)
+{
+	const struct conf_dirs *d = &conf->dirs;
+	char path[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/i", d->runtime);
+	r = fd_mkdirs(path, 0755, err);
+	if (r == 0)
+		r = fd_mkdirs(d->state, 0755, err);
+	if (r == 0)
+		r = fd_mkdirs(d->cache, 0755, err);
+	if (r == 0 && !conf->log_journal)
+		r = fd_mkdirs(d->logs, 0755, err);
+	return r;
+}
+
+static int
+open_rooms(struct control *c, struct err *err)
+{
+	const struct conf *conf = c->conf;
+	int r = make_folders(conf, err);
+
+	if (r == 0)
+		r = herd_set_logs(c->herd, conf->dirs.logs, conf->log_size,
+		    conf->log_files, conf->log_journal);
+	if (r == 0)
+		r = workers_open(c, err);
+	if (r == 0)
+		r = health_open_notify(c, c->notify.fd, err);
+	if (r == 0)
+		r = listeners_apply(c, conf, err);
+	if (r == 0)
+		r = enroll_open(c, err);
+	return r;
+}
+
+static int
+make_services(struct control *c, const struct applied *a, struct err *err)
+{
+	int r = enroll_add_redis(c, err);
+
+	for (size_t i = 0; r == 0 && i < c->conf->nservices; i++) {
+		const struct conf_service *spec = &c->conf->services[i];
+		struct service *s = service_new(
+		    c, c->conf, spec, applied_cell(a, spec->name));
+
+		if (s == NULL)
+			return err_errno(err, -ENOMEM, "%s", spec->name);
+		applied_restore(a, s);
+	}
+	return r;
+}
+
+static void
+set_going(struct control *c)
+{
+	LIST_EACH_SAFE (s, &c->services, struct service, link)
+		service_apply(s);
+	workers_start(c);
+	enroll_begin(c);
+	sample_begin(c);
+	publish_soon(c);
+	applied_save(c);
+}
+
+static int
+begin_with(struct control *c, const struct applied *a, struct err *err)
+{
+	int r;
+
+	c->wishes = a->wishes + 1;
+	r = open_rooms(c, err);
+	if (r == 0)
+		r = make_services(c, a, err);
+	if (r < 0)
+		return r;
+	c->begun = true;
+	adopt_all(c);
+	set_going(c);
+	return c->args.begun(c->args.owner, c, err);
+}
+
+/* After a takeover, what stands on disk is a reload like any other. */
+static void
+apply_disk(struct control *c)
+{
+	struct buf errors;
+
+	if (c->disk == NULL) {
+		log_error("config",
+		    "not usable; the herd goes on as it was "
+		    "configured last: %s",
+		    c->errors);
+		return;
+	}
+	buf_init(&errors, sizeof(c->errors));
+	if (reload_apply(c, c->disk, &errors) < 0)
+		log_error("config", "not applied: %s", buf_str(&errors));
+	buf_done(&errors);
+}
+
+static int
+take_over(struct control *c, const struct applied *a, struct err *err)
+{
+	int r;
+
+	c->conf = conf_ref(a->conf);
+	r = begin_with(c, a, err);
+	if (r < 0)
+		return r;
+	log_info("herd", "taken over pid=%d", (int)herd_keeper_pid(c->herd));
+	apply_disk(c);
+	return 0;
+}
+
+static int
+begin_anew(struct control *c, struct err *err)
+{
+	const struct applied none = { 0 };
+
+	if (c->disk == NULL)
+		return err_set(err, -EINVAL, "%s", c->errors);
+	c->conf = conf_ref(c->disk);
+	return begin_with(c, &none, err);
+}
+
+static void
+on_ready(void *owner)
+{
+	struct control *c = owner;
+	struct applied applied;
+	struct err err = { "" };
+	int r;
+
+	c->last_child = herd_last_id(c->herd);
+	r = applied_load(c, &applied, &err);
+	if (r == -EBADMSG)
+		log_error("applied.json", "not usable: %s", err.text);
+	r = r == 0 ? take_over(c, &applied, &err) : begin_anew(c, &err);
+	applied_done(&applied);
+	if (r < 0)
+		end(c, r, &err);
+}
+
+/* --- what the herd says --------------------------------------------------- */
+
+static void
+on_child(void *owner, const struct herd_child *child)
+{
+	adopt_keep(owner, child);
+}
+
+static void
+on_fd(void *owner, const char *name, int fd)
+{
+	struct control *c = owner;
+	struct err err;
+
+	if (strcmp(name, SCOREBOARD_FD) == 0) {
+		if (workers_adopt_board(c, fd, &err) == 0)
+			return;
+		log_error(name, "not usable: %s", err.text);
+	} else if (strcmp(name, HEALTH_NOTIFY) == 0) {
+		c->notify.fd = fd;
+		return;
+	} else if (listeners_adopt(c, name, fd))
+		return;
+	fd_close(&fd);
+}
+
+static void
+on_spawned(void *owner, uint64_t id, pid_t pid)
+{
+	struct control *c = owner;
+	struct replica *r = replica_by_child(c, id);
+	struct worker *w = workers_by_child(c, id);
+
+	if (r != NULL && r->service->redis)
+		enroll_redis_spawned(c);
+	if (r != NULL)
+		replica_spawned(r, pid);
+	if (w != NULL)
+		workers_spawned(w, pid);
+}
+
+static void
+on_spawn_failed(void *owner, uint64_t id, int error, const char *stage)
+{
+	const struct spawn_exit exit = { .kind = EXIT_EXITED, .code = 127 };
+	struct control *c = owner;
+	struct replica *r = replica_by_child(c, id);
+	struct worker *w = workers_by_child(c, id);
+
+	if (r != NULL)
+		replica_spawn_failed(r, error, stage);
+	else if (w != NULL)
+		workers_spawn_failed(w, error, stage);
+	else
+		(void)health_exited(c, id, &exit);
+}
+
+static void
+on_exited(
+    void *owner, uint64_t id, const struct spawn_exit *exit, struct span tail)
+{
+	struct control *c = owner;
+	struct replica *r = replica_by_child(c, id);
+	struct worker *w = workers_by_child(c, id);
+
+	if (c->stopping)
+		return; /* the keeper ends them, in its order */
+	if (r != NULL)
+		replica_exited(r, exit, tail);
+	else if (w != NULL)
+		workers_exited(w, exit);
+	else {
+		(void)herd_forget(c->herd, id);
+		(void)health_exited(c, id, exit);
+	}
+}
+
+static void
+on_line(void *owner, const struct herd_line *line)
+{
+	logs_line(owner, line);
+}
+
+static void
+on_lost(void *owner, const struct err *why)
+{
+	struct control *c = owner;
+	const struct err fine = { "" };
+
+	if (c->stopping)
+		end(c, 0, &fine);
+	else
+		end(c, -EPIPE, why);
+}
+
+static const struct herd_ops herd_ops = {
+	.child = on_child,
+	.fd = on_fd,
+	.ready = on_ready,
+	.spawned = on_spawned,
+	.spawn_failed = on_spawn_failed,
+	.exited = on_exited,
+	.line = on_line,
+	.lost = on_lost,
+};
+
+/* --- its life ------------------------------------------------------------- */
+
+static void
+init(struct control *c, struct loop *loop, const struct control_args *args)
+{
+	uint64_t seed;
+
+	c->loop = loop;
+	c->args = *args;
+	c->notify.fd = -1;
+	c->workers.board_fd = c->workers.listen_fd = -1;
+	list_init(&c->services);
+	list_init(&c->adopt);
+	list_init(&c->workers.strangers);
+	publish_init(c);
+	listeners_init(c);
+	event_init(c);
+	logs_init(c);
+	rand_bytes(&seed, sizeof(seed));
+	rng_seed(&c->rng, seed);
+}
+
+int
+control_new(struct control **control, struct loop *loop,
+    const struct control_args *args, const struct conf *disk,
+    const char *errors, struct err *err)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	char path[PATH_MAX];
+	int r;
+
+	if (c == NULL)
+		return err_errno(err, -ENOMEM, "control");
+	init(c, loop, args);
+	c->disk = conf_ref(disk);
+	snprintf(c->errors, sizeof(c->errors), "%s", errors);
+	snprintf(path, sizeof(path), "%s/keeper.sock", args->runtime);
+	r = herd_connect(&c->herd, loop, path, &herd_ops, c, err);
+	if (r < 0) {
+		control_free(c);
+		return r;
+	}
+	*control = c;
+	return 0;
+}
+
+static void
+free_services(struct control *c)
+{
+	LIST_EACH_SAFE (s, &c->services, struct service, link) {
+		LIST_EACH_SAFE (r, &s->replicas, struct replica, link)
+			replica_abandon(r);
+		LIST_EACH_SAFE (r, &s->extra, struct replica, link)
+			replica_abandon(r);
+		service_free(s);
+	}
+}
+
+void
+control_free(struct control *c)
+{
+	if (c == NULL)
+		return;
+	sample_end(c);
+	enroll_close(c);
+	free_services(c);
+	adopt_done(c);
+	publish_done(c);
+	workers_close(c);
+	listeners_done(c);
+	health_close_notify(c);
+	logs_done(c);
+	event_done(c);
+	loop_defer_cancel(&c->ending);
+	herd_free(c->herd);
+	conf_unref(c->conf);
+	conf_unref(c->disk);
+	free(c);
+}
+
+const struct conf *
+control_conf(const struct control *c)
+{
+	return c->conf;
+}

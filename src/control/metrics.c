@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC */
+
+/* metrics - counters and gauges in Prometheus' text format 0.0.4 */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "control/control.h"
+#include "control/enroll.h"
+#include "control/replica.h"
+#include "control/sample.h"
+#include "control/service.h"
+
+/* --- services ------------------------------------------------------------- */
+
+struct service_metric {
+	const char *name, *type, *help;
+	double (*value)(
+	    const struct service *s, const struct scoreboard_service_view *v);
+};
+
+static double
+desired(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)v;
+	return service_desired(s);
+}
+
+static double
+ready(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)v;
+	return service_ready(s);
+}
+
+static double
+queued(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)s;
+	return (double)v->queued;
+}
+
+static double
+inflight(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)s;
+	return (double)v->inflight;
+}
+
+static double
+requests(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)s;
+	return (double)v->requests;
+}
+
+static double
+retries(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)s;
+	return (double)v->retries;
+}
+
+static double
+resends(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)s;
+	return (double)v->resends;
+}
+
+static double
+bytes_in(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)s;
+	return (double)v->bytes_in;
+}
+
+static double
+bytes_out(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)s;
+	return (double)v->bytes_out;
+}
+
+/* clang-format off */
+static const struct service_metric service_metrics[] = {
+	{ "service_replicas_desired", "gauge", "Replicas wanted.", desired },
+	{ "service_replicas_ready", "gauge", "Replicas in rotation.", ready },
+	{ "service_queued", "gauge", "Requests waiting for an endpoint.", queued },
+	{ "service_inflight", "gauge", "Requests with an endpoint.", inflight },
+	{ "service_requests_total", "counter", "Requests routed.", requests },
+	{ "service_retries_total", "counter", "Retries within the budget.", retries },
+	{ "service_resends_total", "counter", "Requests sent again outside the budget.", resends },
+	{ "service_request_bytes_total", "counter", "Bytes of request bodies.", bytes_in },
+	{ "service_response_bytes_total", "counter", "Bytes of response bodies.", bytes_out },
+};
+/* clang-format on */
+
+static int
+head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	return buf_printf(out, "# HELP drover_%s %s\n# TYPE drover_%s %s\n",
+	    name, help, name, type);
+}
+
+static int
+put_service_metric(
+    struct control *c, struct buf *out, const struct service_metric *m)
+{
+	int r = head(out, m->name, m->type, m->help);
+
+	LIST_EACH (s, &c->services, struct service, link) {
+		struct scoreboard_service_view v;
+
+		if (s->redis || r < 0)
+			continue;
+		scoreboard_service_view(c->workers.board, s->cell, &v);
+		r = buf_printf(out, "drover_%s{service=\"%s\"} %.0f\n", m->name,
+		    s->spec->name, m->value(s, &v));
+	}
+	return r;
+}
+
+static int
+put_responses(struct control *c, struct buf *out)
+{
+	int r = head(out, "service_responses_total", "counter",
+	    "Responses by class; 0 is cut off.");
+
+	LIST_EACH (s, &c->services, struct service, link) {
+		struct scoreboard_service_view v;
+
+		scoreboard_service_view(c->workers.board, s->cell, &v);
+		for (unsigned i = 0; i < 6 && r == 0 && !s->redis; i++)
+			r = buf_printf(out,
+			    "drover_service_responses_total{service=\"%s\","
+			    "class=\"%u\"} %" PRIu64 "\n",
+			    s->spec->name, i, v.responses[i]);
+	}
+	return r;
+}
+
+static int
+put_faults(struct control *c, struct buf *out)
+{
+	int r = head(out, "service_faults_total", "counter",
+	    "Errors that drover answered, by Drover-Error.");
+
+	LIST_EACH (s, &c->services, struct service, link) {
+		struct scoreboard_service_view v;
+
+		scoreboard_service_view(c->workers.board, s->cell, &v);
+		for (unsigned i = 1; i < FAULT_COUNT && r == 0; i++)
+			if (v.faults[i] > 0)
+				r = buf_printf(out,
+				    "drover_service_faults_total{service=\"%s"
+				    "\",fault=\"%s\"} %" PRIu64 "\n",
+				    s->spec->name, scoreboard_fault_name(i),
+				    v.faults[i]);
+	}
+	return r;
+}
+
+static const double bounds_s[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+	0.25, 0.5, 1, 2.5, 5, 10, 30 };
+
+static int
+put_histogram(struct buf *out, const char *name, const char *service,
+    const struct histogram *h)
+{
+	uint64_t below = 0, total = histogram_total(h);
+	double sum = 0;
+	unsigned b = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(bounds_s) && r == 0; i++) {
+		while (b < HISTOGRAM_BUCKETS &&
+		    (double)histogram_low(b) < bounds_s[i] * 1e6)
+			below += h->count[b++];
+		r = buf_printf(out,
+		    "drover_%s_bucket{service=\"%s\",le=\"%g\"} %" PRIu64 "\n",
+		    name, service, bounds_s[i], below);
+	}
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		sum += (double)h->count[i] * (double)histogram_low(i) / 1e6;
+	if (r == 0)
+		r = buf_printf(out,
+		    "drover_%s_bucket{service=\"%s\",le=\"+Inf\"} %" PRIu64
+		    "\ndrover_%s_sum{service=\"%s\"} %g\n"
+		    "drover_%s_count{service=\"%s\"} %" PRIu64 "\n",
+		    name, service, total, name, service, sum, name, service,
+		    total);
+	return r;
+}
+
+static int
+put_latencies(struct control *c, struct buf *out)
+{
+	int r = head(out, "service_latency_seconds", "histogram",
+	    "Whole exchanges, as the client sees them.");
+
+	LIST_EACH (s, &c->services, struct service, link) {
+		struct scoreboard_service_view v;
+
+		if (s->redis || r < 0)
+			continue;
+		scoreboard_service_view(c->workers.board, s->cell, &v);
+		r = put_histogram(
+		    out, "service_latency_seconds", s->spec->name, &v.latency);
+	}
+	return r;
+}
+
+/* --- instances, workers, ourselves ---------------------------------------- */
+
+static int
+put_instances(struct control *c, struct buf *out)
+{
+	int r = head(
+	    out, "instance_up", "gauge", "1 when the instance is in rotation.");
+
+	LIST_EACH (s, &c->services, struct service, link)
+		LIST_EACH (i, &s->replicas, struct replica, link)
+			if (r == 0)
+				r = buf_printf(out,
+				    "drover_instance_up{instance=\"%s\"} %d\n",
+				    i->id, replica_ready(i));
+	if (r == 0)
+		r = head(out, "instance_restarts_total", "counter",
+		    "Restarts after a crash.");
+	LIST_EACH (s, &c->services, struct service, link)
+		LIST_EACH (i, &s->replicas, struct replica, link)
+			if (r == 0)
+				r = buf_printf(out,
+				    "drover_instance_restarts_total{instance="
+				    "\"%s\"} %u\n",
+				    i->id, i->restarts);
+	return r;
+}
+
+static int
+put_memory(struct control *c, struct buf *out)
+{
+	int r = head(out, "instance_memory_bytes", "gauge",
+	    "Resident memory of the instance's processes.");
+
+	LIST_EACH (s, &c->services, struct service, link)
+		LIST_EACH (i, &s->replicas, struct replica, link)
+			if (r == 0)
+				r = buf_printf(out,
+				    "drover_instance_memory_bytes{instance="
+				    "\"%s\"} %" PRIu64 "\n",
+				    i->id, i->usage.mem_bytes);
+	return r;
+}
+
+static int
+put_workers(struct control *c, struct buf *out)
+{
+	uint64_t connections = 0, accepted = 0, rejected = 0, bad = 0;
+	uint64_t no_route = 0;
+
+	for (unsigned i = 0; i < c->workers.n; i++) {
+		struct scoreboard_worker_view v;
+
+		if (!scoreboard_worker_view(c->workers.board, i, &v))
+			continue;
+		connections += v.connections;
+		accepted += v.accepted;
+		rejected += v.rejected;
+		bad += v.bad_requests;
+		no_route += v.no_route;
+	}
+	return buf_printf(out,
+	    "# TYPE drover_connections gauge\ndrover_connections %" PRIu64
+	    "\n# TYPE drover_accepted_total counter\n"
+	    "drover_accepted_total %" PRIu64
+	    "\n# TYPE drover_rejected_total counter\n"
+	    "drover_rejected_total %" PRIu64
+	    "\n# TYPE drover_bad_requests_total counter\n"
+	    "drover_bad_requests_total %" PRIu64
+	    "\n# TYPE drover_no_route_total counter\n"
+	    "drover_no_route_total %" PRIu64 "\n",
+	    connections, accepted, rejected, bad, no_route);
+}
+
+static int
+put_self(struct control *c, struct buf *out)
+{
+	return buf_printf(out,
+	    "# HELP drover_registry_up 1 when Redis holds what runs here.\n"
+	    "# TYPE drover_registry_up gauge\ndrover_registry_up %d\n"
+	    "# TYPE drover_generation gauge\ndrover_generation %" PRIu64
+	    "\n# TYPE drover_events_total counter\n"
+	    "drover_events_total %" PRIu64 "\n",
+	    c->enroll.state == REGISTRY_UP, c->publish.generation,
+	    c->events.next - 1);
+}
+
+int
+control_metrics(struct control *c, struct buf *out)
+{
+	int r = 0;
+
+	sample_processes(c);
+	for (size_t i = 0; i < ARRAY_LEN(service_metrics) && r == 0; i++)
+		r = put_service_metric(c, out, &service_metrics[i]);
+	if (r == 0)
+		r = put_responses(c, out);
+	if (r == 0)
+		r = put_faults(c, out);
+	if (r == 0)
+		r = put_latencies(c, out);
+	if (r == 0)
+		r = put_instances(c, out);
+	if (r == 0)
+		r = put_memory(c, out);
+	if (r == 0)
+		r = put_workers(c, out);
+	return r == 0 ? put_self(c, out) : r;
+}

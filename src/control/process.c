@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "control/process.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/fd.h"
+#include "conf/expand.h"
+#include "control/listeners.h"
+#include "control/note.h"
+#include "control/publish.h"
+#include "control/service.h"
+
+#define SPEC_ARENA_MAX (256 * 1024)
+#define LISTEN_BACKLOG 1024
+
+/* Everything that a spawn order points into while it is written. */
+struct order {
+	struct replica *r;
+	struct arena arena;
+	struct spawn_spec spec;
+	const char *env[SPAWN_ENV_MAX + 1];
+	size_t nenv;
+	int listen_fd;
+	char note[NOTE_MAX];
+};
+
+/* --- addresses ------------------------------------------------------------ */
+
+static const char *
+socket_path(const struct replica *r)
+{
+	return strncmp(r->address, "unix:", 5) == 0 ? r->address + 5 : "";
+}
+
+static bool
+port_is_free(unsigned port)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool is_free;
+
+	if (fd < 0)
+		return false;
+	is_free = bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0;
+	fd_close(&fd);
+	return is_free;
+}
+
+static int
+choose_port(struct replica *r, struct err *err)
+{
+	struct control *c = r->service->control;
+	const struct conf *conf = c->conf;
+	unsigned span = conf->port_last - conf->port_first + 1;
+
+	for (unsigned i = 0; i < span; i++) {
+		unsigned port = conf->port_first +
+		    (c->publish.next_port++ % span);
+
+		if (publish_port_taken(c, port) || !port_is_free(port))
+			continue;
+		r->port = port;
+		snprintf(r->address, sizeof(r->address), "127.0.0.1:%u", port);
+		return 0;
+	}
+	return err_set(err, -EADDRINUSE, "no free port in %u-%u",
+	    conf->port_first, conf->port_last);
+}
+
+static int
+choose_path(struct replica *r, struct err *err)
+{
+	const char *runtime = r->service->control->conf->dirs.runtime;
+	struct sockaddr_un sun;
+	int n;
+
+	if (r->service->redis)
+		n = snprintf(r->address, sizeof(r->address),
+		    "unix:%s/redis.sock", runtime);
+	else
+		n = snprintf(r->address, sizeof(r->address),
+		    "unix:%s/i/%s.%llu.sock", runtime, r->id,
+		    (unsigned long long)r->child);
+	if (n < 0 || (size_t)n - 5 >= sizeof(sun.sun_path))
+		return err_set(err, -ENAMETOOLONG,
+		    "socket path %s is over %zu bytes", socket_path(r),
+		    sizeof(sun.sun_path) - 1);
+	return 0;
+}
+
+/* For `listen: fd`: a listening Unix socket, handed over as fd 3. */
+static int
+open_listener(const struct replica *r, int *fd, struct err *err)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+	if (str_copy(sun.sun_path, sizeof(sun.sun_path),
+		span_of(socket_path(r))) < 0)
+		return err_set(err, -ENAMETOOLONG, "socket path too long");
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (*fd < 0)
+		return err_errno(err, -errno, "socket");
+	if (bind(*fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	    listen(*fd, LISTEN_BACKLOG) < 0) {
+		int r_ = -errno;
+
+		fd_close(fd);
+		return err_errno(err, r_, "cannot listen on %s", sun.sun_path);
+	}
+	return 0;
+}
+
+static int
+choose_address(struct replica *r, struct order *o, struct err *err)
+{
+	switch (r->process_conf->listen) {
+	case CONF_SOCKET_PORT:
+		return choose_port(r, err);
+	case CONF_SOCKET_FD:
+		if (choose_path(r, err) < 0)
+			return -ENAMETOOLONG;
+		return open_listener(r, &o->listen_fd, err);
+	case CONF_SOCKET_UNIX:
+		break;
+	}
+	return choose_path(r, err);
+}
+
+/* --- folders -------------------------------------------------------------- */
+
+static int
+make_folder(const char *path, uid_t uid, gid_t gid, struct err *err)
+{
+	int r = fd_mkdirs(path, 0755, err);
+
+	if (r < 0)
+		return r;
+	if (uid == geteuid())
+		return 0;
+	if (chown(path, uid, gid) < 0)
+		return err_errno(err, -errno, "cannot give folder %s to uid %u",
+		    path, (unsigned)uid);
+	return 0;
+}
+
+struct folders {
+	char state[PATH_MAX];
+	char cache[PATH_MAX];
+	char tmp[PATH_MAX];
+};
+
+static int
+folder_names(const struct replica *r, struct folders *f, struct err *err)
+{
+	const struct conf_dirs *dirs = &r->service->control->conf->dirs;
+	const char *name = r->process_conf->name;
+	int a, b, t;
+
+	a = snprintf(
+	    f->state, sizeof(f->state), "%s/services/%s", dirs->state, name);
+	b = snprintf(f->cache, sizeof(f->cache), "%s/%s", dirs->cache, name);
+	t = snprintf(f->tmp, sizeof(f->tmp), "%s/tmp/%s", dirs->state, r->id);
+	if (a >= PATH_MAX || b >= PATH_MAX || t >= PATH_MAX)
+		return err_errno(err, -ENAMETOOLONG, "folders of %s", name);
+	return 0;
+}
+
+static int
+make_folders(
+    const struct folders *f, const struct spawn_spec *spec, struct err *err)
+{
+	int x = make_folder(f->state, spec->uid, spec->gid, err);
+
+	if (x == 0)
+		x = make_folder(f->cache, spec->uid, spec->gid, err);
+	if (x == 0)
+		x = make_folder(f->tmp, spec->uid, spec->gid, err);
+	return x;
+}
+
+/* --- environment and arguments -------------------------------------------- */
+
+static int
+add_env(struct order *o, const char *name, const char *value)
+{
+	size_t n = strlen(name) + strlen(value) + 2;
+	char *text = arena_alloc(&o->arena, n);
+
+	if (text == NULL)
+		return -ENOMEM;
+	if (o->nenv == SPAWN_ENV_MAX)
+		return -E2BIG;
+	snprintf(text, n, "%s=%s", name, value);
+	o->env[o->nenv++] = text;
+	o->env[o->nenv] = NULL;
+	return 0;
+}
+
+static int
+add_drover_env(struct order *o, const struct folders *f)
+{
+	static const char path[] =
+	    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	struct replica *r = o->r;
+	struct control *c = r->service->control;
+	char port[8], notify[ADDRESS_MAX], url[ADDRESS_MAX];
+	const struct {
+		const char *name, *value;
+		bool on;
+	} vars[] = {
+		{ "PATH", path, true },
+		{ "LANG", "C.UTF-8", true },
+		{ "HOME", f->state, true },
+		{ "TMPDIR", f->tmp, true },
+		{ "DROVER_SERVICE", r->process_conf->name, true },
+		{ "DROVER_INSTANCE", r->id, true },
+		{ "DROVER_NODE", c->conf->node.name, true },
+		{ "DROVER_STATE_DIR", f->state, true },
+		{ "DROVER_CACHE_DIR", f->cache, true },
+		{ "DROVER_TMP_DIR", f->tmp, true },
+		{ "DROVER_SOCKET", socket_path(r), socket_path(r)[0] != '\0' },
+		{ "PORT", port, r->port != 0 },
+		{ "NOTIFY_SOCKET", notify,
+		    r->process_conf->readiness.kind == CONF_CHECK_NOTIFY },
+		{ "DROVER_URL", url, !r->service->redis },
+		{ "DROVER_REDIS_URL", service_redis_url(c),
+		    r->process_conf->needs_redis },
+	};
+
+	snprintf(port, sizeof(port), "%u", r->port);
+	snprintf(
+	    notify, sizeof(notify), "%s/notify.sock", c->conf->dirs.runtime);
+	for (size_t i = 0; i < ARRAY_LEN(vars); i++) {
+		int x;
+
+		if (!vars[i].on)
+			continue;
+		x = add_env(o, vars[i].name, vars[i].value);
+		if (x < 0)
+			return x;
+	}
+	return 0;
+}
+
+/* ${PORT} and friends in one text of the configuration; NULL: no memory. */
+static const char *
+expanded(struct order *o, const char *text)
+{
+	struct replica *r = o->r;
+	const char *path = socket_path(r), *copy = NULL;
+	char port[8];
+	const struct expand values = {
+		.port = r->port != 0 ? port : NULL,
+		.socket = path[0] != '\0' ? path : NULL,
+		.instance = r->id,
+		.node = r->service->control->conf->node.name,
+	};
+	struct buf out;
+
+	snprintf(port, sizeof(port), "%u", r->port);
+	buf_init(&out, SPEC_ARENA_MAX);
+	if (expand(&values, text, &out, NULL) == 0)
+		copy = arena_copy(&o->arena, buf_span(&out));
+	buf_done(&out);
+	return copy;
+}
+
+static int
+add_service_env(struct order *o)
+{
+	const struct conf_service *spec = o->r->process_conf;
+
+	for (size_t i = 0; i < spec->nenv; i++) {
+		const char *value = expanded(o, spec->env[i].value);
+		int r;
+
+		if (value == NULL)
+			return -ENOMEM;
+		r = add_env(o, spec->env[i].name, value);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+set_argv(struct order *o, const char *const *command)
+{
+	const char **argv;
+	size_t n = 0;
+
+	while (command[n] != NULL)
+		n++;
+	argv = arena_alloc(&o->arena, (n + 1) * sizeof(*argv));
+	if (argv == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		argv[i] = expanded(o, command[i]);
+		if (argv[i] == NULL)
+			return -ENOMEM;
+	}
+	o->spec.argv = argv;
+	return 0;
+}
+
+/* --- who it runs as, and in what bounds ----------------------------------- */
+
+int
+process_identity(
+    const struct conf_service *spec, uid_t *uid, gid_t *gid, struct err *err)
+{
+	struct passwd *pw;
+
+	*uid = geteuid();
+	*gid = getegid();
+	if (spec->sandbox.user == NULL)
+		return 0;
+	pw = getpwnam(spec->sandbox.user);
+	if (pw == NULL && spec->sandbox.optional)
+		return 0;
+	if (pw == NULL)
+		return err_set(
+		    err, -ENOENT, "no user %s here", spec->sandbox.user);
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return 0;
+}
+
+static bool
+is_sandboxed(const struct conf_sandbox *s)
+{
+	return s->user != NULL || s->private_tmp || s->read_only || !s->network;
+}
+
+static void
+set_bounds(struct order *o)
+{
+	const struct conf_service *conf = o->r->process_conf;
+	struct spawn_spec *spec = &o->spec;
+
+	spec->no_new_privs = is_sandboxed(&conf->sandbox);
+	spec->drop_capabilities = conf->sandbox.user != NULL;
+	spec->private_tmp = conf->sandbox.private_tmp;
+	spec->read_only = conf->sandbox.read_only;
+	spec->no_network = !conf->sandbox.network;
+	spec->optional = conf->sandbox.optional;
+	spec->memory = conf->resources.memory;
+	spec->cpu_percent = conf->resources.cpu_percent;
+	spec->processes = conf->resources.processes;
+	spec->files = conf->resources.files;
+}
+
+/* Later in the order of dependencies is stopped earlier. */
+static unsigned
+depth(struct control *c, const struct conf_service *spec, unsigned limit)
+{
+	unsigned deepest = 0;
+
+	for (const char *const *d = spec->depends_on; *d && limit > 0; d++) {
+		struct service *on = service_by_name(c, *d);
+		unsigned n;
+
+		if (on == NULL || on->redis)
+			continue;
+		n = 1 + depth(c, on->spec, limit - 1);
+		deepest = n > deepest ? n : deepest;
+	}
+	return deepest;
+}
+
+static void
+set_stop(struct order *o)
+{
+	const struct conf_service *conf = o->r->process_conf;
+	unsigned rank = depth(o->r->service->control, conf, 16);
+
+	o->spec.rank = o->r->service->redis ? (uint8_t)SPAWN_REDIS
+					    : (uint8_t)(SPAWN_INSTANCE + rank);
+	o->spec.stop_signal = (uint8_t)conf->stop.signal;
+	o->spec.stop_timeout_ms = (uint32_t)conf->stop.timeout_ms;
+}
+
+static const char *const *
+writable_folders(struct order *o, const struct folders *f)
+{
+	const char **list = arena_alloc(&o->arena, 5 * sizeof(*list));
+	char sockets[PATH_MAX];
+
+	if (list == NULL)
+		return NULL;
+	snprintf(sockets, sizeof(sockets), "%s/i",
+	    o->r->service->control->conf->dirs.runtime);
+	list[0] = arena_copy(&o->arena, span_of(f->state));
+	list[1] = arena_copy(&o->arena, span_of(f->cache));
+	list[2] = arena_copy(&o->arena, span_of(f->tmp));
+	list[3] = arena_copy(&o->arena, span_of(sockets));
+	return list;
+}
+
+/* --- the order ------------------------------------------------------------ */
+
+static int
+fill(struct order *o, const char *const *command, struct err *err)
+{
+	struct replica *r = o->r;
+	struct spawn_spec *spec = &o->spec;
+	struct folders folders;
+	int x = folder_names(r, &folders, err);
+
+	if (x == 0)
+		x = process_identity(
+		    r->process_conf, &spec->uid, &spec->gid, err);
+	if (x == 0)
+		x = make_folders(&folders, spec, err);
+	if (x < 0)
+		return x;
+	spec->slot = r->id;
+	spec->log = r->process_conf->name;
+	spec->directory = r->process_conf->directory;
+	if (spec->directory == NULL)
+		spec->directory = arena_copy(&o->arena, span_of(folders.state));
+	spec->umask = 0027;
+	spec->writable = writable_folders(o, &folders);
+	set_bounds(o);
+	set_stop(o);
+	x = add_drover_env(o, &folders);
+	if (x == 0)
+		x = add_service_env(o);
+	if (x == 0)
+		x = set_argv(o, command);
+	spec->env = o->env;
+	return x < 0 ? err_errno(err, x, "environment or arguments") : 0;
+}
+
+static int
+send_order(struct order *o, int note_len, struct err *err)
+{
+	struct control *c = o->r->service->control;
+	int fds[1] = { o->listen_fd }, x;
+
+	if (note_len < 0)
+		return err_errno(err, note_len, "note");
+	if (o->listen_fd >= 0)
+		o->spec.nfds = o->spec.listen_fds = 1;
+	o->spec.note = o->note;
+	o->spec.note_len = (size_t)note_len;
+	x = herd_spawn(c->herd, &o->spec, fds);
+	return x < 0 ? err_errno(err, x, "order to the keeper") : 0;
+}
+
+static int
+take_place(struct replica *r, struct order *o, struct err *err)
+{
+	struct control *c = r->service->control;
+	int x;
+
+	r->child = ++c->last_child;
+	x = choose_address(r, o, err);
+	if (x < 0)
+		return x;
+	if (r->service->redis)
+		return 0;
+	r->cell = publish_take_cell(c);
+	return r->cell < 0 ? err_set(err, -ENOSPC, "all %d endpoints in use",
+				 SCOREBOARD_ENDPOINTS)
+			   : 0;
+}
+
+static struct order *
+order_new(struct replica *r)
+{
+	struct order *o = calloc(1, sizeof(*o));
+
+	if (o == NULL)
+		return NULL;
+	o->r = r;
+	o->listen_fd = -1;
+	arena_init(&o->arena, 8192, SPEC_ARENA_MAX);
+	return o;
+}
+
+static void
+order_free(struct order *o)
+{
+	fd_close(&o->listen_fd);
+	arena_done(&o->arena);
+	free(o);
+}
+
+int
+process_spawn(struct replica *r, struct err *err)
+{
+	struct order *o = order_new(r);
+	int x;
+
+	if (o == NULL)
+		return err_errno(err, -ENOMEM, "order");
+	x = take_place(r, o, err);
+	if (x == 0)
+		x = fill(o, r->process_conf->command, err);
+	o->spec.id = r->child;
+	if (x == 0)
+		x = send_order(
+		    o, note_replica(r, o->note, sizeof(o->note)), err);
+	order_free(o);
+	if (x < 0) {
+		r->child = 0; /* the keeper has never heard of it */
+		process_release(r);
+	}
+	return x;
+}
+
+int
+process_spawn_check(struct replica *r, const char *const *command,
+    uint64_t *child, struct err *err)
+{
+	struct control *c = r->service->control;
+	struct order *o = order_new(r);
+	int x;
+
+	if (o == NULL)
+		return err_errno(err, -ENOMEM, "order");
+	o->spec.id = ++c->last_child;
+	x = fill(o, command, err);
+	if (x == 0)
+		x = send_order(o, note_check(r, o->note, sizeof(o->note)), err);
+	if (x == 0)
+		*child = o->spec.id;
+	order_free(o);
+	return x;
+}
+
+void
+process_signal(struct replica *r, int signo, bool group)
+{
+	if (r->child != 0)
+		(void)herd_signal(
+		    r->service->control->herd, r->child, signo, group);
+}
+
+void
+process_release(struct replica *r)
+{
+	struct control *c = r->service->control;
+
+	/* The managed Redis comes back to the same path. */
+	publish_bury(
+	    c, r->cell, r->port, r->service->redis ? "" : socket_path(r));
+	if (r->child != 0)
+		(void)herd_forget(c->herd, r->child);
+	r->cell = -1;
+	r->port = 0;
+	r->address[0] = '\0';
+	r->child = 0;
+	r->pid = 0;
+	r->ready_at = 0;
+}

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "control/publish.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/fd.h"
+#include "control/replica.h"
+#include "control/service.h"
+#include "control/workers.h"
+#include "link/snapshot.h"
+#include "link/worker_msg.h"
+#define LOG_SUBSYSTEM "control"
+#include "base/log.h"
+
+#define BUILD_MAX (32U << 20)
+
+/* --- cells ---------------------------------------------------------------- */
+
+static int
+take_bit(uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int bit;
+
+		if (words[i] == UINT64_MAX)
+			continue;
+		bit = __builtin_ctzll(~words[i]);
+		words[i] |= UINT64_C(1) << bit;
+		return (int)i * 64 + bit;
+	}
+	return -1;
+}
+
+static void
+clear_bit(uint64_t *words, unsigned at)
+{
+	words[at / 64] &= ~(UINT64_C(1) << (at % 64));
+}
+
+int
+publish_take_cell(struct control *c)
+{
+	int cell = take_bit(c->publish.cells, ARRAY_LEN(c->publish.cells));
+
+	if (cell >= 0 && c->workers.board != NULL)
+		scoreboard_reset_endpoint(c->workers.board, (unsigned)cell);
+	return cell;
+}
+
+void
+publish_mark_cell(struct control *c, int cell)
+{
+	if (cell >= 0)
+		c->publish.cells[cell / 64] |= UINT64_C(1) << (cell % 64);
+}
+
+int
+publish_take_service_cell(struct control *c, int wish)
+{
+	uint64_t *words = c->publish.service_cells;
+
+	if (wish < 0 || wish >= SCOREBOARD_SERVICES ||
+	    (words[wish / 64] >> (wish % 64) & 1) != 0)
+		return take_bit(words, ARRAY_LEN(c->publish.service_cells));
+	words[wish / 64] |= UINT64_C(1) << (wish % 64);
+	return wish;
+}
+
+void
+publish_free_service_cell(struct control *c, unsigned cell)
+{
+	if (c->workers.board != NULL)
+		scoreboard_reset_service(c->workers.board, cell);
+	clear_bit(c->publish.service_cells, cell);
+}
+
+/* --- ghosts --------------------------------------------------------------- */
+
+static bool
+is_buried(struct control *c, unsigned port)
+{
+	LIST_EACH (g, &c->publish.ghosts, struct ghost, link)
+		if (g->port == port)
+			return true;
+	return false;
+}
+
+bool
+publish_port_taken(struct control *c, unsigned port)
+{
+	if (is_buried(c, port))
+		return true;
+	LIST_EACH (s, &c->services, struct service, link) {
+		LIST_EACH (r, &s->replicas, struct replica, link)
+			if (r->port == port)
+				return true;
+		LIST_EACH (r, &s->extra, struct replica, link)
+			if (r->port == port)
+				return true;
+	}
+	return false;
+}
+
+void
+publish_bury(struct control *c, int cell, unsigned port, const char *path)
+{
+	struct ghost *g;
+
+	if (cell < 0 && port == 0 && path[0] == '\0')
+		return;
+	g = calloc(1, sizeof(*g));
+	if (g == NULL)
+		return; /* its cell stays taken: a leak, not a mix-up */
+	g->cell = cell;
+	g->port = port;
+	g->generation = publish_next(c);
+	if (str_copy(g->path, sizeof(g->path), span_of(path)) < 0)
+		g->path[0] = '\0';
+	list_push(&c->publish.ghosts, &g->link);
+}
+
+void
+publish_sweep(struct control *c)
+{
+	LIST_EACH_SAFE (g, &c->publish.ghosts, struct ghost, link) {
+		if (!publish_drained(c, g->generation, g->cell))
+			continue;
+		if (g->cell >= 0)
+			clear_bit(c->publish.cells, (unsigned)g->cell);
+		if (g->path[0] != '\0')
+			unlink(g->path);
+		list_remove(&g->link);
+		free(g);
+	}
+}
+
+bool
+publish_drained(struct control *c, uint64_t generation, int cell)
+{
+	for (unsigned i = 0; i < c->workers.n; i++)
+		if (c->workers.all[i].applied < generation)
+			return false;
+	return cell < 0 || c->workers.board == NULL ||
+	    scoreboard_inflight(c->workers.board, (unsigned)cell) == 0;
+}
+
+/* --- building ------------------------------------------------------------- */
+
+struct build {
+	struct control *c;
+	struct arena arena;
+	struct snapshot snap;
+	struct snapshot_service *services;
+	struct snapshot_route *routes;
+	bool no_memory;
+};
+
+static void *
+take(struct build *b, size_t n, size_t size)
+{
+	void *p = arena_alloc(&b->arena, n * size);
+
+	if (p == NULL)
+		b->no_memory = true;
+	return p;
+}
+
+static void
+add_endpoint(struct snapshot_endpoint *e, const struct replica *r)
+{
+	*e = (struct snapshot_endpoint){
+		.name = r->id,
+		.address = r->address,
+		.cell = (uint32_t)r->cell,
+		.weight = 100,
+		.ready_since_ms = r->ready_at,
+	};
+}
+
+static bool
+takes_traffic(const struct replica *r)
+{
+	return replica_ready(r) && r->cell >= 0;
+}
+
+static void
+add_endpoints(
+    struct build *b, struct snapshot_service *out, const struct service *s)
+{
+	struct snapshot_endpoint *all;
+	uint32_t n = 0;
+
+	LIST_EACH (r, &s->replicas, struct replica, link)
+		n += takes_traffic(r);
+	LIST_EACH (r, &s->extra, struct replica, link)
+		n += takes_traffic(r);
+	all = take(b, n, sizeof(*all));
+	if (all == NULL)
+		return;
+	out->endpoints = all;
+	out->nendpoints = n;
+	LIST_EACH (r, &s->replicas, struct replica, link)
+		if (takes_traffic(r))
+			add_endpoint(all++, r);
+	LIST_EACH (r, &s->extra, struct replica, link)
+		if (takes_traffic(r))
+			add_endpoint(all++, r);
+}
+
+/* Whether a request may hope: a replica is on its way, not in a crash loop. */
+static bool
+is_starting(const struct service *s)
+{
+	LIST_EACH (r, &s->replicas, struct replica, link) {
+		enum instance_state state = replica_state(r);
+
+		if (state == INSTANCE_STARTING || state == INSTANCE_IDLE)
+			return true;
+		if (state == INSTANCE_BACKOFF && instance_crashes(r->in) <= 2)
+			return true;
+	}
+	return false;
+}
+
+static void
+add_calls(
+    struct build *b, struct snapshot_service *out, const struct service *s)
+{
+	size_t n = 0;
+	uint32_t *calls;
+
+	while (s->spec->calls[n] != NULL)
+		n++;
+	calls = take(b, n, sizeof(*calls));
+	if (calls == NULL)
+		return;
+	out->calls = calls;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t index = 0;
+
+		LIST_EACH (to, &b->c->services, struct service, link) {
+			if (strcmp(to->spec->name, s->spec->calls[i]) == 0)
+				calls[out->ncalls++] = index;
+			index++;
+		}
+	}
+}
+
+static uint32_t
+ms32(uint64_t ms)
+{
+	return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+static void
+add_service(
+    struct build *b, struct snapshot_service *out, const struct service *s)
+{
+	const struct conf_limits *limits = &s->spec->limits;
+
+	*out = (struct snapshot_service){
+		.name = s->spec->name,
+		.cell = s->cell,
+		.flags = is_starting(s) ? SNAPSHOT_SERVICE_STARTING : 0,
+		.balance = (uint32_t)s->spec->balance,
+		.hash = (uint32_t)s->spec->hash,
+		.hash_name = s->spec->hash_name,
+		.concurrency = limits->concurrency,
+		.queue = limits->queue,
+		.queue_timeout_ms = ms32(limits->queue_timeout_ms),
+		.request_timeout_ms = ms32(limits->request_timeout_ms),
+		.idle_timeout_ms = ms32(limits->idle_timeout_ms),
+		.body = limits->body,
+		.token = s->token,
+	};
+	add_endpoints(b, out, s);
+	add_calls(b, out, s);
+}
+
+static void
+add_route(
+    struct snapshot_route *out, const struct conf_route *r, uint32_t service)
+{
+	*out = (struct snapshot_route){
+		.host = r->host,
+		.path = r->path,
+		.rewrite = r->rewrite,
+		.methods = r->methods,
+		.flags = (r->exact ? SNAPSHOT_ROUTE_EXACT : 0U) |
+		    (r->strip ? SNAPSHOT_ROUTE_STRIP : 0U) |
+		    (r->rewrite ? SNAPSHOT_ROUTE_REWRITE : 0U) |
+		    (r->internal ? SNAPSHOT_ROUTE_INTERNAL : 0U),
+		.service = service,
+	};
+}
+
+static void
+count(struct build *b)
+{
+	LIST_EACH (s, &b->c->services, struct service, link) {
+		b->snap.nservices++;
+		b->snap.nroutes += (uint32_t)s->spec->nroutes;
+	}
+}
+
+static void
+add_services(struct build *b)
+{
+	uint32_t at = 0, route = 0;
+
+	count(b);
+	b->services = take(b, b->snap.nservices, sizeof(*b->services));
+	b->routes = take(b, b->snap.nroutes, sizeof(*b->routes));
+	if (b->no_memory)
+		return;
+	LIST_EACH (s, &b->c->services, struct service, link) {
+		add_service(b, &b->services[at], s);
+		for (size_t i = 0; i < s->spec->nroutes; i++)
+			add_route(&b->routes[route++], &s->spec->routes[i], at);
+		at++;
+	}
+	b->snap.services = b->services;
+	b->snap.routes = b->routes;
+}
+
+static void
+add_listeners(struct build *b)
+{
+	struct snapshot_listener *all;
+	uint32_t n = 0;
+
+	LIST_EACH (l, &b->c->workers.listeners, struct listener, link)
+		n++;
+	all = take(b, n, sizeof(*all));
+	if (all == NULL)
+		return;
+	b->snap.listeners = all;
+	LIST_EACH (l, &b->c->workers.listeners, struct listener, link)
+		all[b->snap.nlisteners++] = (struct snapshot_listener){
+			.id = l->id,
+			.flags = l->internal ? SNAPSHOT_LISTENER_INTERNAL : 0U,
+			.address = l->address,
+		};
+}
+
+static void
+add_trusted(struct build *b)
+{
+	const struct conf *conf = b->c->conf;
+	struct snapshot_network *all = take(b, conf->ntrusted, sizeof(*all));
+
+	if (all == NULL)
+		return;
+	for (size_t i = 0; i < conf->ntrusted; i++) {
+		memcpy(all[i].address, conf->trusted[i].address, 16);
+		all[i].prefix = conf->trusted[i].prefix;
+	}
+	b->snap.trusted = all;
+	b->snap.ntrusted = (uint32_t)conf->ntrusted;
+}
+
+static int
+build(struct control *c, int *fd, struct err *err)
+{
+	struct build b = { .c = c };
+	int r = -ENOMEM;
+
+	arena_init(&b.arena, 16384, BUILD_MAX);
+	b.snap.generation = c->publish.generation;
+	add_listeners(&b);
+	add_trusted(&b);
+	add_services(&b);
+	if (b.no_memory)
+		err_set(err, r, "out of memory");
+	else
+		r = snapshot_memfd(&b.snap, fd, err);
+	arena_done(&b.arena);
+	return r;
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+static void
+send_to(struct control *c, struct worker *w, int fd)
+{
+	const struct worker_msg m = {
+		.type = WORKER_SNAPSHOT,
+		.generation = c->publish.generation,
+	};
+
+	if (w->io.fd < 0)
+		return;
+	if (worker_msg_send(w->io.fd, &m, &fd, 1) < 0) {
+		workers_hang_up(w); /* it comes again and gets the newest */
+		return;
+	}
+	if (w->applied == UINT64_MAX)
+		w->applied = 0; /* now it has one that it has to leave */
+}
+
+static void
+on_publish(void *arg)
+{
+	struct control *c = arg;
+	struct err err;
+	int fd;
+
+	c->publish.generation++;
+	if (build(c, &fd, &err) < 0) {
+		log_error("snapshot", "generation %llu not published: %s",
+		    (unsigned long long)c->publish.generation, err.text);
+		c->publish.again = true; /* the next sample tries */
+		return;
+	}
+	c->publish.again = false;
+	fd_close(&c->publish.fd);
+	c->publish.fd = fd;
+	for (unsigned i = 0; i < c->workers.n; i++)
+		send_to(c, &c->workers.all[i], fd);
+	publish_sweep(c);
+}
+
+void
+publish_init(struct control *c)
+{
+	list_init(&c->publish.ghosts);
+	c->publish.fd = -1;
+}
+
+void
+publish_done(struct control *c)
+{
+	loop_defer_cancel(&c->publish.later);
+	LIST_EACH_SAFE (g, &c->publish.ghosts, struct ghost, link) {
+		if (g->path[0] != '\0')
+			unlink(g->path);
+		list_remove(&g->link);
+		free(g);
+	}
+	fd_close(&c->publish.fd);
+}
+
+void
+publish_soon(struct control *c)
+{
+	if (c->workers.all != NULL)
+		loop_defer(c->loop, &c->publish.later, on_publish, c);
+}
+
+uint64_t
+publish_next(struct control *c)
+{
+	publish_soon(c);
+	return c->publish.generation + 1;
+}
+
+void
+publish_send(struct control *c, struct worker *w)
+{
+	if (c->publish.fd >= 0)
+		send_to(c, w, c->publish.fd);
+	else
+		publish_soon(c);
+}
+
+void
+publish_seen(struct control *c, uint64_t generation)
+{
+	if (generation < c->publish.generation || generation == UINT64_MAX)
+		return;
+	c->publish.generation = generation;
+	publish_soon(c);
+}

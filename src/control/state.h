@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * state - what the control process knows, for the rooms of this floor
+ *
+ * One struct control; it owns services, a service owns replicas, a replica
+ * is the place of one instance and of the process that now runs in it. The
+ * rooms (replica, service, rollout, process, health, publish, workers, ...)
+ * each own the members that stand under their name, and others only read them.
+ *
+ * Nobody above this floor includes this header: they have control.h.
+ */
+
+#ifndef CONTROL_STATE_H
+#define CONTROL_STATE_H
+
+#include "base/list.h"
+#include "base/rand.h"
+#include "cluster/registry.h"
+#include "conf/conf.h"
+#include "control/control.h"
+#include "control/herd.h"
+#include "link/scoreboard.h"
+#include "loop/loop.h"
+#include "model/check.h"
+#include "model/instance.h"
+
+#define REPLICA_ID_MAX (CONF_NAME_MAX + 6)
+#define REPLICA_TAIL_MAX 1024
+#define ADDRESS_MAX 128
+
+struct control;
+struct client;
+struct managed;
+struct replica;
+
+/* --- health --------------------------------------------------------------- */
+
+/* One kind of check on one replica: readiness or liveness. */
+struct probe {
+	struct replica *replica;
+	const struct conf_check *conf;
+	struct loop_timer next; /* the next check, or this one's end */
+	struct client *client;	/* HTTP under way */
+	unsigned status;	/* its answer's */
+	struct loop_io connect; /* TCP under way, when fd is not -1 */
+	uint64_t child;		/* EXEC under way: its id in the herd */
+	struct check check;	/* rise and fall */
+	bool on;		/* from begin to end */
+	bool busy;		/* a check is under way */
+	char last[96];		/* why the last one failed */
+};
+
+/* --- one place of a service ----------------------------------------------- */
+
+struct replica {
+	struct link link; /* service.replicas or .extra */
+	struct service *service;
+	const struct conf *conf; /* holds process_conf's memory */
+	const struct conf_service *process_conf; /* what the process runs on */
+	unsigned n;
+	char id[REPLICA_ID_MAX]; /* image.0 */
+
+	struct instance *in;
+	struct instance_policy policy;
+	struct loop_timer deadline;
+	struct loop_later later; /* a spawn that failed, or its own end */
+	uint64_t since;		 /* loop time of the last change of state */
+	uint64_t next_try;	 /* loop time, in BACKOFF */
+
+	/* The process. */
+	uint64_t child;		   /* its id in the herd; 0: none */
+	pid_t pid;		   /* 0 until spawned */
+	char address[ADDRESS_MAX]; /* "unix:/..." or "127.0.0.1:2000" */
+	unsigned port;		   /* taken from the range; 0: none */
+	int cell;		   /* scoreboard endpoint cell; -1: none */
+	bool current; /* the one of its place: on service.replicas */
+	uint64_t spawned, ready_at; /* loop time; 0: not yet */
+	uint64_t ready_wall;
+
+	/* What happened to it. */
+	unsigned restarts;
+	struct check_window crashes; /* crash loop: 5 in 5 min */
+	bool has_exit;
+	struct spawn_exit exit;
+	char tail[REPLICA_TAIL_MAX + 1]; /* last lines before that exit */
+	char why[160];			 /* why it is not ready; "" */
+
+	struct probe readiness, liveness;
+
+	/* Drain: waits for this generation, then for the cell to be empty. */
+	struct loop_timer drain;
+	uint64_t drain_generation;
+
+	bool oversize; /* sampled over its memory limit, told to stop */
+	struct {
+		pid_t pid; /* whose the last sample was */
+		uint64_t ticks, ticks_before;
+		uint64_t pages, mem_bytes;
+		double cpu_pct;
+	} usage; /* of its session: sample.c */
+};
+
+/* A restart of one service, replica after replica, never below desired. */
+struct rollout {
+	bool on;
+	unsigned next;		   /* n of the replica at work */
+	unsigned last;		   /* n after the last one to do */
+	struct replica *old;	   /* recycled in place, or to be replaced */
+	struct replica *candidate; /* the new copy beside old; NULL: in place */
+	char cause[32];
+	char failed[160]; /* why the last one stopped; "" */
+};
+
+/* Counters of one service over the last seconds. */
+struct rate {
+	uint64_t at;		/* loop time of the newer sample */
+	uint64_t requests;	/* total then */
+	double rps;		/* smoothed over about 5 s */
+	struct histogram *then; /* latencies at the window's start; or NULL */
+	uint64_t then_at;
+	uint64_t p99_us;
+};
+
+struct service {
+	struct link link;
+	struct control *control;
+	const struct conf *conf; /* holds spec's memory */
+	const struct conf_service *spec;
+	struct list replicas; /* by n, current ones */
+	struct list extra;    /* beside them: a candidate, and those on their
+				 way out */
+	unsigned desired;     /* replicas, when not stopped */
+	bool scaled;	      /* desired is an operator's, not spec's */
+	bool stopped;	      /* by an operator */
+	bool removed;	      /* from the configuration; freed when empty */
+	bool redis;	      /* the managed one: not in services, no cell */
+	bool dirty;	      /* spec changed: a rollout is due */
+	unsigned cell;	      /* scoreboard service cell */
+	char token[33];	      /* names it as a caller on internal listeners */
+	struct rollout rollout;
+	struct rate rate;
+	char why[160]; /* what it waits for, before any replica; "" */
+};
+
+/* --- workers -------------------------------------------------------------- */
+
+struct worker {
+	struct control *control;
+	unsigned n;
+	char slot[20]; /* proxy.0 */
+	struct instance *in;
+	struct loop_timer deadline;
+	struct loop_later later;
+	uint64_t child;
+	pid_t pid;
+	struct loop_io io; /* its connection; fd -1: none */
+	/*
+	 * The generation it acknowledged; UINT64_MAX while it has none at all,
+	 * being dead or new, and so cannot use anything that is gone.
+	 */
+	uint64_t applied;
+	unsigned restarts;
+	uint64_t since; /* loop time of the last change of state */
+};
+
+/* Connected to control.sock, and not yet known by its HELLO. */
+struct stranger {
+	struct link link;
+	struct control *control;
+	struct loop_io io;
+	struct loop_later later;
+};
+
+struct listener {
+	struct link link;
+	char address[ADDRESS_MAX];
+	unsigned id;
+	bool internal;
+	bool kept;		     /* named by the configuration at hand */
+	bool old;		     /* was there before it */
+	int fds[SCOREBOARD_WORKERS]; /* one per worker; -1 where none */
+};
+
+/* An address or cell that some worker may still use. */
+struct ghost {
+	struct link link;
+	int cell;
+	unsigned port;
+	char path[ADDRESS_MAX]; /* socket to unlink; "" */
+	uint64_t generation;	/* free when all applied this one */
+};
+
+/* --- the house ------------------------------------------------------------ */
+
+struct control {
+	struct loop *loop;
+	struct control_args args;
+	const struct conf *conf; /* the applied one */
+	const struct conf *disk; /* what stood on disk at the start; or NULL */
+	char errors[4096];	 /* why it could not be used */
+	struct rng rng;
+	struct herd *herd;
+	struct list adopt; /* children of the manifest, until ready() */
+	bool begun;	   /* conf is in force */
+	bool stopping;
+	uint64_t last_child;
+	uint64_t wishes;      /* generation of what is wanted: the ETag */
+	struct list services; /* in the order of names */
+
+	struct {
+		uint64_t generation;
+		struct loop_later later;
+		struct list ghosts;
+		uint64_t cells[SCOREBOARD_ENDPOINTS / 64]; /* taken */
+		uint64_t service_cells[SCOREBOARD_SERVICES / 64];
+		unsigned next_port;
+		int fd;	    /* of the current snapshot; -1: none yet */
+		bool again; /* the last one could not be built */
+	} publish;
+
+	struct {
+		struct scoreboard *board;
+		int board_fd;
+		struct worker *all;
+		unsigned n;
+		int listen_fd;
+		struct loop_io accept;
+		struct list strangers; /* connected, no hello yet */
+		struct list listeners;
+		struct loop_timer beat;
+		uint64_t beat_at; /* clock_ms() of the last one */
+	} workers;
+
+	struct {
+		int fd;
+		struct loop_io io;
+	} notify;
+
+	struct {
+		struct list watches;
+		char *ring[CONTROL_EVENTS];
+		uint64_t next; /* id of the next event; the first is 1 */
+	} events;
+
+	struct list logs; /* readers of logs: logs.c */
+	struct {
+		struct registry *registry;
+		struct managed *managed; /* NULL unless `registry: managed` */
+		struct conf_service
+		    redis_spec; /* the managed one, as service */
+		enum registry_state state;
+		bool link; /* Redis answers */
+	} enroll;
+
+	struct loop_timer sample; /* each second */
+	uint64_t sampled_at;	  /* loop time processes were read */
+	struct loop_later ending;
+	int end_code;
+	struct err end_why;
+};
+
+#endif /* CONTROL_STATE_H */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * workers - the proxy processes: started, fed, watched
+ *
+ * A worker's life is that of an instance (model/instance): it is ready when
+ * it acknowledged its first snapshot, restarted when it exits, and killed when
+ * its heartbeat in the scoreboard is older than 2 s. They connect to
+ * $RUNTIME/control.sock; who is not a process that we started is hung up on.
+ */
+
+#ifndef CONTROL_WORKERS_H
+#define CONTROL_WORKERS_H
+
+#include "control/note.h"
+#include "control/state.h"
+
+/* Scoreboard, control.sock and the places, before adoption and start. */
+int workers_open(struct control *c, struct err *err) MUST_CHECK;
+void workers_close(struct control *c); /* the processes stay */
+
+/* The scoreboard that the keeper had. */
+int workers_adopt_board(struct control *c, int fd, struct err *err) MUST_CHECK;
+
+/* A worker that runs already; false if there is no such place. */
+bool workers_adopt(
+    struct control *c, const struct note *note, uint64_t child, pid_t pid);
+void workers_start(struct control *c); /* those that do not run */
+
+void workers_hang_up(struct worker *w); /* it will connect again */
+
+/* What the herd says. */
+struct worker *workers_by_child(struct control *c, uint64_t child);
+void workers_spawned(struct worker *w, pid_t pid);
+void workers_exited(struct worker *w, const struct spawn_exit *exit);
+void workers_spawn_failed(struct worker *w, int error, const char *stage);
+
+#endif /* CONTROL_WORKERS_H */
