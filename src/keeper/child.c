@@ -202,6 +202,15 @@ open_streams(struct child *c, int ends[2])
 	return 0;
 }
 
+/* root is not bound by its count of processes, and must not bind others. */
+static unsigned
+processes_limit(const struct spawn_spec *spec)
+{
+	uid_t uid = spec->uid == (uid_t)-1 ? geteuid() : spec->uid;
+
+	return uid == 0 ? 0 : spec->processes;
+}
+
 static int
 fork_child(struct child *c, const struct spawn_spec *spec, const int *fds,
     const int ends[2], struct err *err)
@@ -222,7 +231,7 @@ fork_child(struct child *c, const struct spawn_spec *spec, const int *fds,
 		.gid = spec->gid,
 		.umask = spec->umask,
 		.files = spec->files,
-		.processes = spec->processes,
+		.processes = processes_limit(spec),
 		.sandbox = {
 			.private_tmp = spec->private_tmp,
 			.read_only = spec->read_only,

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "base/title.h"
 #include "keeper/state.h"
 #include "proc/notify.h"
 
@@ -250,7 +251,7 @@ keeper_main(const struct keeper_args *args)
 	list_init(&k.clients);
 	buf_init(&k.out, KEEPER_MSG_MAX);
 	rand_hex(k.incarnation, 16);
-	prctl(PR_SET_NAME, "drover: keeper");
+	title_set("drover: keeper");
 	r = keeper_open(&k, args, &err);
 	if (r < 0) {
 		log_error("herd", "cannot keep: %s", err.text);

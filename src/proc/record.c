@@ -120,14 +120,18 @@ static int
 open_locked(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat st;
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-	    ftruncate(fd, sizeof(struct sheet)) == 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 ||
+	    ftruncate(fd, sizeof(struct sheet)) < 0)
+		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	else if (st.st_nlink == 0)
+		r = -EBUSY; /* its owner is just ending */
+	else
 		return fd;
-	r = errno == EWOULDBLOCK ? -EBUSY : -errno;
 	fd_close(&fd);
 	return r;
 }
