@@ -18,6 +18,7 @@
 #include "keeper/state.h"
 
 #define REAPED_A_TURN 64
+#define LEAF_MAX 24
 
 struct child *
 child_find(struct keeper *k, uint64_t id)
@@ -202,18 +203,43 @@ open_streams(struct child *c, int ends[2])
 	return 0;
 }
 
+static void
+leaf_of(char *leaf, uint64_t id)
+{
+	snprintf(leaf, LEAF_MAX, "c%llu", (unsigned long long)id);
+}
+
+static int
+confine(struct child *c, const struct spawn_spec *spec)
+{
+	struct cgroup *g = &c->keeper->cgroup;
+	const struct cgroup_limits limits = { .memory = spec->memory,
+		.cpu_percent = spec->cpu_percent,
+		.processes = spec->processes };
+	char leaf[LEAF_MAX];
+	int r;
+
+	if (g->fd < 0)
+		return 0; /* control was told that nothing is enforced */
+	leaf_of(leaf, c->id);
+	r = cgroup_make(g, leaf, &limits);
+	if (r == 0)
+		r = cgroup_enter(g, leaf, c->process.pid);
+	return spec->optional ? 0 : r;
+}
+
 /* root is not bound by its count of processes, and must not bind others. */
 static unsigned
-processes_limit(const struct spawn_spec *spec)
+processes_limit(const struct keeper *k, const struct spawn_spec *spec)
 {
 	uid_t uid = spec->uid == (uid_t)-1 ? geteuid() : spec->uid;
 
-	return uid == 0 ? 0 : spec->processes;
+	return uid == 0 || k->cgroup.fd >= 0 ? 0 : spec->processes;
 }
 
 static int
 fork_child(struct child *c, const struct spawn_spec *spec, const int *fds,
-    const int ends[2], struct err *err)
+    const int ends[2])
 {
 	char mark[96];
 	const struct process_plan plan = {
@@ -231,7 +257,7 @@ fork_child(struct child *c, const struct spawn_spec *spec, const int *fds,
 		.gid = spec->gid,
 		.umask = spec->umask,
 		.files = spec->files,
-		.processes = processes_limit(spec),
+		.processes = processes_limit(c->keeper, spec),
 		.sandbox = {
 			.private_tmp = spec->private_tmp,
 			.read_only = spec->read_only,
@@ -245,18 +271,18 @@ fork_child(struct child *c, const struct spawn_spec *spec, const int *fds,
 
 	snprintf(mark, sizeof(mark), RECORD_MARK "=%s.%llu",
 	    c->keeper->incarnation, (unsigned long long)c->id);
-	return process_fork(&c->process, &plan, err);
+	return process_fork(&c->process, &plan, NULL);
 }
 
 /* From here on it is known, whatever happens to us: it may go. */
 static int
-adopt_child(struct child *c, struct err *err)
+adopt_child(struct child *c)
 {
 	struct keeper *k = c->keeper;
 	int place = record_put(k->record, c->process.pid, c->process.started);
 
 	if (place < 0)
-		return err_errno(err, place, "record");
+		return place;
 	c->recorded = (size_t)place;
 	c->alive = true;
 	list_push(&k->children, &c->link);
@@ -277,7 +303,6 @@ child_spawn(struct keeper *k, const struct spawn_spec *spec, const int *fds,
 	int ends[2] = { -1, -1 }, r;
 	const char *stage;
 	struct child *c = NULL;
-	struct err err = { "" };
 
 	r = refuse(k, spec, nfds, &stage);
 	if (r == 0) {
@@ -291,24 +316,44 @@ child_spawn(struct keeper *k, const struct spawn_spec *spec, const int *fds,
 	}
 	if (r == 0) {
 		stage = "fork";
-		r = fork_child(c, spec, fds, ends, &err);
+		r = fork_child(c, spec, fds, ends);
 	}
 	fd_close(&ends[0]);
 	fd_close(&ends[1]);
-	if (r == 0)
-		r = adopt_child(c, &err);
+	if (r == 0) {
+		stage = "cgroup";
+		r = confine(c, spec);
+	}
+	if (r == 0) {
+		stage = "record";
+		r = adopt_child(c);
+	}
 	if (r == 0)
 		return;
 	log_warn(spec->slot, "cannot start: %s: %s", stage, strerror(-r));
-	if (c == NULL || !c->alive)
-		child_free(c); /* a fork without its go exits by itself */
+	child_free(c); /* a fork without its go exits by itself */
 	tell_failure(k, spec->id, r, stage);
 }
 
 /* --- death ---------------------------------------------------------------- */
 
+/* Whatever is left of it, and whether the kernel ended it for its memory. */
+static bool
+kill_rest(struct child *c)
+{
+	struct cgroup *g = &c->keeper->cgroup;
+	char leaf[LEAF_MAX];
+
+	kill(-c->process.pid, SIGKILL);
+	if (g->fd < 0)
+		return false;
+	leaf_of(leaf, c->id);
+	cgroup_kill(g, leaf);
+	return cgroup_was_oom(g, leaf);
+}
+
 static void
-keep_exit(struct child *c, const siginfo_t *how)
+keep_exit(struct child *c, const siginfo_t *how, bool oom)
 {
 	char text[KEEPER_TAIL_MAX];
 	size_t n = slot_text(c->slot, c->started_ms, text, sizeof(text));
@@ -318,7 +363,7 @@ keep_exit(struct child *c, const siginfo_t *how)
 		c->exit.kind = EXIT_EXITED;
 		c->exit.code = how->si_status;
 	} else {
-		c->exit.kind = EXIT_SIGNALLED;
+		c->exit.kind = oom ? EXIT_OOM : EXIT_SIGNALLED;
 		c->exit.signal = how->si_status;
 	}
 	c->tail = n > 0 ? malloc(n) : NULL;
@@ -344,9 +389,9 @@ static void
 child_end(struct child *c)
 {
 	struct keeper *k = c->keeper;
+	bool oom = kill_rest(c);
 	siginfo_t how;
 
-	kill(-c->process.pid, SIGKILL);
 	read_report(c);
 	stream_drain(&c->streams[0]);
 	stream_drain(&c->streams[1]);
@@ -360,7 +405,7 @@ child_end(struct child *c)
 		tell_failure(k, c->id, c->error, c->stage);
 		child_free(c);
 	} else {
-		keep_exit(c, &how);
+		keep_exit(c, &how, oom);
 		tell_exit(c);
 	}
 	if (k->stopping)
@@ -402,11 +447,31 @@ judge_orphan(void *arg, pid_t pid)
 }
 
 static void
+judge_leaf(void *arg, const char *leaf)
+{
+	struct keeper *k = arg;
+	const struct child *c;
+	uint64_t id;
+
+	if (leaf[0] != 'c' || str_u64(span_of(leaf + 1), &id) < 0)
+		return;
+	c = child_find(k, id);
+	if (c != NULL && c->alive)
+		return;
+	cgroup_kill(&k->cgroup, leaf);
+	cgroup_remove(&k->cgroup, leaf);
+}
+
+/* Where there are groups they say exactly who belongs to whom. */
+static void
 on_sweep(void *arg)
 {
 	struct keeper *k = arg;
 
-	process_children(65536, judge_orphan, k);
+	if (k->cgroup.fd >= 0)
+		cgroup_each(&k->cgroup, judge_leaf, k);
+	else
+		process_children(65536, judge_orphan, k);
 }
 
 void

@@ -175,6 +175,22 @@ path_in(char *out, const char *folder, const char *name, struct err *err)
 	return 0;
 }
 
+/* What the host lets us enforce: told to control, which decides. */
+static void
+look_around(struct keeper *k, const char *cgroup)
+{
+	struct err why = { "" };
+
+	if (sandbox_possible())
+		k->host |= KEEPER_HOST_NAMESPACES;
+	cgroup_init(&k->cgroup, cgroup, &why);
+	if (k->cgroup.fd < 0)
+		log_info("host", "no cgroup limits: %s", why.text);
+	k->host |= (k->cgroup.memory ? KEEPER_HOST_MEMORY : 0u) |
+	    (k->cgroup.cpu ? KEEPER_HOST_CPU : 0u) |
+	    (k->cgroup.pids ? KEEPER_HOST_PIDS : 0u);
+}
+
 static int
 keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
 {
@@ -197,8 +213,7 @@ keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
 	loop_timer_init(&k->stop_timer, k->loop, on_stop_timer, k);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_errno(err, -errno, "subreaper");
-	if (sandbox_possible())
-		k->host |= KEEPER_HOST_NAMESPACES;
+	look_around(k, args->cgroup);
 	if (watch_signals(k) < 0)
 		return err_errno(err, -ENOMEM, "signals");
 	r = path_in(path, args->runtime, "keeper.sock", err);
@@ -226,6 +241,7 @@ keeper_close(struct keeper *k, const char *runtime)
 			loop_signal_done(&k->signals[i]);
 		loop_free(k->loop);
 	}
+	cgroup_done(&k->cgroup);
 	record_close(k->record);
 }
 
@@ -245,7 +261,9 @@ keeper_main(const struct keeper_args *args)
 	struct err err = { "" };
 	int r;
 
-	k = (struct keeper){ .listener = -1, .control_uid = args->control_uid };
+	k = (struct keeper){ .listener = -1,
+		.cgroup.fd = -1,
+		.control_uid = args->control_uid };
 	list_init(&k.children);
 	list_init(&k.fds);
 	list_init(&k.clients);

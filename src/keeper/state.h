@@ -14,6 +14,7 @@
 #include "keeper/output.h"
 #include "link/keeper_msg.h"
 #include "loop/loop.h"
+#include "proc/cgroup.h"
 #include "proc/packet.h"
 #include "proc/process.h"
 #include "proc/record.h"
@@ -25,6 +26,7 @@ struct keeper {
 	struct loop *loop;
 	struct output output;
 	struct record *record;
+	struct cgroup cgroup;
 	char incarnation[33];
 	uint64_t last_id;
 	uint32_t host; /* KEEPER_HOST_* */

@@ -4,6 +4,7 @@
 
 #include "proc/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -96,7 +97,7 @@ own_path(char *out, size_t size)
 	return r;
 }
 
-/* The true root of the host has no cgroup.type: it is nobody's to take. */
+/* systemd's mark. Being able to write is none: root can write anywhere. */
 static bool
 was_delegated(int fd)
 {
@@ -177,32 +178,30 @@ cgroup_done(struct cgroup *c)
 
 /* --- leaves --------------------------------------------------------------- */
 
+/* All of them, each time: the leaf may have been somebody else's. */
 static int
 set_limits(
     struct cgroup *c, const char *leaf, const struct cgroup_limits *limits)
 {
-	char text[64];
-	int r = 0;
+	char memory[32] = "max", cpu[48] = "max", pids[16] = "max";
+	int r;
 
-	if (limits->memory > 0) {
-		snprintf(text, sizeof(text), "%llu",
+	if (limits->memory > 0)
+		snprintf(memory, sizeof(memory), "%llu",
 		    (unsigned long long)limits->memory);
-		r = write_in(c->fd, leaf, "memory.max", text);
-		/* An instance dies whole: half of one serves nobody. */
-		if (r == 0)
-			r = write_in(c->fd, leaf, "memory.oom.group", "1");
-	}
-	if (r == 0 && limits->cpu_percent > 0) {
-		snprintf(text, sizeof(text), "%llu %u",
+	if (limits->cpu_percent > 0)
+		snprintf(cpu, sizeof(cpu), "%llu %u",
 		    (unsigned long long)limits->cpu_percent * (PERIOD / 100),
 		    PERIOD);
-		r = write_in(c->fd, leaf, "cpu.max", text);
-	}
-	if (r == 0 && limits->processes > 0) {
-		snprintf(text, sizeof(text), "%u", limits->processes);
-		r = write_in(c->fd, leaf, "pids.max", text);
-	}
-	return r;
+	if (limits->processes > 0)
+		snprintf(pids, sizeof(pids), "%u", limits->processes);
+	r = write_in(c->fd, leaf, "memory.max", memory);
+	/* An instance dies whole: half of one serves nobody. */
+	if (r == 0)
+		r = write_in(c->fd, leaf, "memory.oom.group", "1");
+	if (r == 0)
+		r = write_in(c->fd, leaf, "cpu.max", cpu);
+	return r < 0 ? r : write_in(c->fd, leaf, "pids.max", pids);
 }
 
 int
@@ -255,4 +254,25 @@ int
 cgroup_remove(struct cgroup *c, const char *leaf)
 {
 	return unlinkat(c->fd, leaf, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+int
+cgroup_each(
+    struct cgroup *c, void (*fn)(void *arg, const char *leaf), void *arg)
+{
+	int fd = openat(c->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct dirent *e;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir == NULL) {
+		int r = -errno;
+
+		fd_close(&fd);
+		return r;
+	}
+	while ((e = readdir(dir)) != NULL)
+		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+			fn(arg, e->d_name);
+	closedir(dir);
+	return 0;
 }
