@@ -75,12 +75,17 @@ put_patterns(struct buf *b, char sigil)
 	return r;
 }
 
-/* INFO is asked by every client at its start, and tells only numbers. */
+/*
+ * `default` is off, so nobody can be it; but it keeps every right, because
+ * Redis 7.0 reads its AOF as that user, and drops there without a word every
+ * transaction (each Lua script is one) that the user had no right to. INFO is
+ * asked by every client at its start, and tells only numbers.
+ */
 static int
 make_acl(struct buf *b, const struct managed *m)
 {
 	int r = buf_printf(b,
-	    "user default off resetchannels -@all\n"
+	    "user default off resetpass ~* &* +@all\n"
 	    "user drover on >%s ~* &* +@all\n"
 	    "user services on >%s resetchannels",
 	    m->drover, m->services);

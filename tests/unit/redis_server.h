@@ -18,7 +18,7 @@
 struct redis_server {
 	char dir[64];
 	char sock[80];
-	char url[96];
+	char url[512];
 	pid_t pid; /* 0: not running */
 };
 
