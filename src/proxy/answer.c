@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: ISC */
+
+/* The way of an answer: from the endpoint to the client. */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "proxy/compose.h"
+#include "proxy/downstream.h"
+#include "proxy/endpoint.h"
+#include "proxy/exchange.h"
+#include "proxy/service.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+#define SIZE_TEXT 20 /* a chunk size in hex, and CRLF */
+
+/* One piece of the answer as the client gets it. */
+struct piece {
+	struct iovec iov[4];
+	int n;
+	size_t used; /* of what came from the endpoint */
+	bool done;
+	bool bad;
+	char size[SIZE_TEXT];
+};
+
+static void
+add(struct piece *p, const void *data, size_t n)
+{
+	if (n > 0)
+		p->iov[p->n++] = (struct iovec){ (void *)data, n };
+}
+
+static size_t
+hex_line(char *out, size_t v)
+{
+	char digits[16];
+	size_t n = sizeof(digits), len;
+
+	do {
+		digits[--n] = "0123456789abcdef"[v & 15];
+		v >>= 4;
+	} while (v != 0);
+	len = sizeof(digits) - n;
+	memcpy(out, digits + n, len);
+	memcpy(out + len, "\r\n", 2);
+	return len + 2;
+}
+
+static void
+cut_length(struct exchange *x, struct span in, struct piece *p)
+{
+	p->used = in.n < x->rleft ? in.n : (size_t)x->rleft;
+	x->rleft -= p->used;
+	p->done = x->rleft == 0;
+	add(p, in.p, p->used);
+}
+
+static void
+cut_chunked(struct exchange *x, struct span in, struct piece *p)
+{
+	enum chunk_verdict v = chunk_follow(&x->rchunk, in, &p->used);
+
+	p->done = v == CHUNK_END;
+	p->bad = v == CHUNK_BAD;
+	add(p, in.p, p->used);
+}
+
+/* For HTTP/1.0: the data moved together, in place. */
+static void
+cut_decoded(struct exchange *x, struct span in, struct piece *p)
+{
+	struct span rest = in, data;
+	char *start = (char *)(uintptr_t)in.p, *at = start;
+	enum chunk_verdict v;
+
+	while ((v = chunk_next(&x->rchunk, &rest, &data)) == CHUNK_DATA) {
+		memmove(at, data.p, data.n);
+		at += data.n;
+	}
+	p->used = in.n - rest.n;
+	p->done = v == CHUNK_END;
+	p->bad = v == CHUNK_BAD;
+	add(p, start, (size_t)(at - start));
+}
+
+/* Until the endpoint closes: as chunks, so that the end can be seen. */
+static void
+cut_open(struct exchange *x, struct span in, struct piece *p)
+{
+	p->used = in.n;
+	if (in.n == 0)
+		return;
+	if (x->encode)
+		add(p, p->size, hex_line(p->size, in.n));
+	add(p, in.p, in.n);
+	if (x->encode)
+		add(p, "\r\n", 2);
+}
+
+static void
+cut_piece(struct exchange *x, struct span in, struct piece *p)
+{
+	switch (x->rframing) {
+	case FRAMING_NONE:
+		p->done = true;
+		break;
+	case FRAMING_LENGTH:
+		cut_length(x, in, p);
+		break;
+	case FRAMING_CHUNKED:
+		if (x->decode)
+			cut_decoded(x, in, p);
+		else
+			cut_chunked(x, in, p);
+		break;
+	case FRAMING_CLOSE:
+		cut_open(x, in, p);
+		break;
+	}
+	x->bytes_out += p->used;
+	/* Bytes behind the end: nobody asked for them. */
+	if (p->done && p->used < in.n)
+		x->reusable = false;
+}
+
+/* Back-pressure: the endpoint waits until the client has taken the tail. */
+static void
+hold_or_go_on(struct exchange *x)
+{
+	struct service *s = x->svc;
+
+	worker_tick(x->w);
+	if (wire_read(&x->up->wire, wire_pending(&x->down->wire) == 0) < 0)
+		wire_pause(&x->up->wire); /* the idle deadline ends it */
+	if (s->idle_kind->ms != 0)
+		deadline_set(&x->w->deadlines, &x->dl, s->idle_kind);
+	else
+		deadline_clear(&x->dl);
+}
+
+/* May end x. */
+static void
+send_piece(struct exchange *x, struct piece *p)
+{
+	if (x->ep != NULL)
+		count64(&x->ep->count->bytes_out, p->used);
+	if (p->n > 0 && downstream_send(x->down, p->iov, p->n) < 0) {
+		exchange_cancel(x);
+		return;
+	}
+	if (p->bad)
+		exchange_bad_response(x, "bad chunk");
+	else if (p->done)
+		exchange_finish(x);
+	else
+		hold_or_go_on(x);
+}
+
+void
+answer_drained(struct exchange *x)
+{
+	if (x->phase == EXCHANGE_ANSWERING && x->up != NULL)
+		hold_or_go_on(x);
+}
+
+/* --- the head ------------------------------------------------------------- */
+
+/* Keep-Alive: timeout=5 */
+static uint32_t
+keep_alive_ms(const struct head *h)
+{
+	const struct head_header *hh = head_find(h, HDR_KEEP_ALIVE);
+	struct span rest, part;
+	uint64_t s;
+
+	if (hh == NULL)
+		return 0;
+	rest = hh->value;
+	while (span_next(&rest, ',', &part)) {
+		part = span_trim(part);
+		if (!span_starts(part, SPAN("timeout=")))
+			continue;
+		part.p += 8;
+		part.n -= 8;
+		if (str_u64(part, &s) == 0 && s < 86400)
+			return (uint32_t)s * 1000;
+	}
+	return 0;
+}
+
+static void
+read_answer(struct exchange *x, const struct head *h)
+{
+	x->status = h->status;
+	x->rframing = h->framing;
+	x->rleft = h->length;
+	x->reusable = h->keep_alive && h->framing != FRAMING_CLOSE;
+	x->encode = h->framing == FRAMING_CLOSE && !x->http10;
+	x->decode = h->framing == FRAMING_CHUNKED && x->http10;
+	if (h->framing == FRAMING_CHUNKED)
+		chunk_init(&x->rchunk);
+	if (x->http10 &&
+	    (h->framing == FRAMING_CLOSE || h->framing == FRAMING_CHUNKED))
+		x->keep = false;
+	/* Answered before the request was whole: there it ends. */
+	if (!x->read_all || x->down->eof || x->w->draining)
+		x->keep = false;
+	if (h->status >= 500)
+		count64(&x->ep->count->errors, 1);
+	x->up->keep_ms = keep_alive_ms(h);
+}
+
+/* May end x. */
+static void
+forward(struct exchange *x, const struct head *h, struct span body)
+{
+	struct worker *w = x->w;
+	struct piece p = { .n = 0 };
+	size_t n;
+
+	read_answer(x, h);
+	n = compose_answer(x, h, w->heads, WORKER_HEADS);
+	if (n == 0) {
+		exchange_bad_response(x, "head too large");
+		return;
+	}
+	buf_done(&x->up->in);
+	x->phase = EXCHANGE_ANSWERING;
+	request_drop_replay(x);
+	add(&p, w->heads, n);
+	cut_piece(x, body, &p);
+	send_piece(x, &p);
+}
+
+/* 103 goes on; 100 was answered by us; others mean nothing here. */
+static int
+interim(struct exchange *x, const struct head *h)
+{
+	struct iovec iov = { x->w->heads, 0 };
+
+	if (h->status != 103 || x->http10)
+		return 0;
+	iov.iov_len = compose_interim(h, x->w->heads, WORKER_HEADS);
+	return iov.iov_len == 0 ? 0 : downstream_send(x->down, &iov, 1);
+}
+
+static int
+keep_part(struct upstream *up, struct span in)
+{
+	if (up->in.data == in.p)
+		return 0;
+	buf_clear(&up->in);
+	return in.n == 0 ? 0 : buf_append(&up->in, in.p, in.n);
+}
+
+/* May end x. */
+static void
+parse_heads(struct exchange *x, struct span in)
+{
+	struct upstream *up = x->up;
+	struct head h;
+
+	for (;;) {
+		enum head_verdict v;
+
+		head_init(&h, x->w->headers, HEAD_HEADERS_MAX);
+		h.limits.head = EXCHANGE_HEAD_MAX;
+		v = head_response(&h, in, &up->scanned, x->method);
+		if (v == HEAD_REFUSED) {
+			exchange_bad_response(x, head_refusal_text(h.refusal));
+			return;
+		}
+		if (v == HEAD_MORE)
+			break;
+		up->scanned = 0;
+		in.p += h.size;
+		in.n -= h.size;
+		if (h.status >= 200) {
+			forward(x, &h, in);
+			return;
+		}
+		if (h.status == 101) {
+			exchange_bad_response(x, "101 that nobody asked for");
+			return;
+		}
+		if (interim(x, &h) < 0) {
+			exchange_cancel(x);
+			return;
+		}
+	}
+	if (keep_part(up, in) < 0)
+		exchange_bad_response(x, "head too large");
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+static ssize_t
+receive(struct exchange *x, char *to, size_t room)
+{
+	ssize_t n;
+
+	do
+		n = recv(x->up->wire.fd, to, room, 0);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* The endpoint said all; with a body until close that is its end. */
+static void
+closed(struct exchange *x)
+{
+	struct piece p = { .done = true };
+
+	if (x->phase != EXCHANGE_ANSWERING || x->rframing != FRAMING_CLOSE) {
+		exchange_lost(x, 0);
+		return;
+	}
+	if (x->encode)
+		add(&p, "0\r\n\r\n", 5);
+	send_piece(x, &p);
+}
+
+void
+exchange_readable(struct exchange *x)
+{
+	struct worker *w = x->w;
+	struct buf *part = &x->up->in;
+	bool answering = x->phase == EXCHANGE_ANSWERING;
+	size_t have = answering ? 0 : part->len;
+	struct piece p = { .n = 0 };
+	ssize_t n;
+
+	if (have > 0)
+		memcpy(w->scratch, part->data, have);
+	n = receive(x, w->scratch + have, WORKER_SCRATCH - have);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n < 0) {
+		exchange_lost(x, errno);
+		return;
+	}
+	if (n == 0) {
+		closed(x);
+		return;
+	}
+	x->heard = true;
+	if (answering) {
+		cut_piece(x, (struct span){ w->scratch, (size_t)n }, &p);
+		send_piece(x, &p);
+	} else {
+		parse_heads(
+		    x, (struct span){ w->scratch, have + (size_t)n });
+	}
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * endpoint - one address of a service, as this worker knows it
+ *
+ * It lives as long as a snapshot names it or an exchange holds it, so pools
+ * and marks survive a change of the snapshot. Idle connections are kept last
+ * in, first out; reading stays armed on them, so that one that the service
+ * closes goes at once.
+ */
+
+#ifndef PROXY_ENDPOINT_H
+#define PROXY_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "link/address.h"
+#include "link/scoreboard.h"
+#include "link/snapshot.h"
+
+#define ENDPOINT_IDLE_MAX 256 /* connections kept for each endpoint */
+#define ENDPOINT_IDLE_MS 60000
+#define ENDPOINT_FULL_MS 5 /* after EAGAIN: not asked for so long */
+
+struct worker;
+
+struct endpoint {
+	struct worker *w;
+	unsigned refs;
+	char name[SNAPSHOT_NAME_MAX + 1];
+	char text[SNAPSHOT_ADDRESS_MAX + 1];
+	struct address address;
+	uint32_t cell;
+	uint32_t weight;
+	uint64_t ready_since_ms;
+	struct scoreboard_endpoint *count;
+	struct list idle; /* struct upstream, the last used first */
+	unsigned nidle;
+	bool down; /* refused a connect; until the next generation */
+	bool gone; /* in no snapshot any more */
+	uint64_t full_until_ms;
+};
+
+/* One reference, the caller's. NULL when out of memory. */
+struct endpoint *endpoint_new(
+    struct worker *w, const struct snapshot_endpoint *conf);
+struct endpoint *endpoint_ref(struct endpoint *ep);
+void endpoint_unref(struct endpoint *ep); /* NULL is fine */
+
+bool endpoint_is(
+    const struct endpoint *ep, const struct snapshot_endpoint *conf);
+
+/* A new snapshot names it again: it may have new weight, and is not down. */
+void endpoint_renew(struct endpoint *ep, const struct snapshot_endpoint *conf);
+
+/* No snapshot names it: its idle connections are closed. */
+void endpoint_retire(struct endpoint *ep);
+
+/* A connect was refused: nothing goes there until the next generation. */
+void endpoint_down(struct endpoint *ep, int error);
+
+/* A non-blocking socket and a connect(): fd, or a negative errno. */
+int endpoint_connect(struct endpoint *ep, bool *done);
+
+/* Whether nobody listens there any more: tried by a connect that is dropped. */
+bool endpoint_refuses(struct endpoint *ep);
+
+#endif /* PROXY_ENDPOINT_H */

@@ -1,0 +1,726 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "proxy/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "model/route.h"
+#include "proxy/caller.h"
+#include "proxy/compose.h"
+#include "proxy/downstream.h"
+#include "proxy/endpoint.h"
+#include "proxy/service.h"
+#include "proxy/table.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+#define LOG_SUBSYSTEM "proxy"
+#include "base/log.h"
+
+static void admit(struct exchange *x);
+
+/* --- memory --------------------------------------------------------------- */
+
+static void on_deadline(void *arg);
+
+static struct exchange *
+exchange_new(struct worker *w)
+{
+	struct exchange *x = LIST_FIRST(&w->spare, struct exchange, link);
+	struct buf req = { .max = EXCHANGE_REQ_MAX };
+
+	if (x != NULL) {
+		list_remove(&x->link);
+		w->nspare--;
+		req = x->req;
+	} else if ((x = malloc(sizeof(*x))) == NULL) {
+		return NULL;
+	}
+	memset(x, 0, sizeof(*x));
+	x->w = w;
+	x->req = req;
+	x->dl.fn = on_deadline;
+	x->dl.arg = x;
+	return x;
+}
+
+static void
+exchange_free(struct exchange *x)
+{
+	struct worker *w = x->w;
+
+	deadline_clear(&x->dl);
+	if (x->svc != NULL) {
+		x->svc->budget.active--;
+		if (x->retried)
+			budget_give(&x->svc->budget);
+	}
+	service_unref(x->svc);
+#ifndef WITH_SANITIZERS /* which would not see a use of a spare one */
+	if (w->nspare < EXCHANGE_SPARES) {
+		if (x->req.cap > EXCHANGE_KEEP)
+			buf_done(&x->req);
+		buf_clear(&x->req);
+		list_unshift(&w->spare, &x->link);
+		w->nspare++;
+		return;
+	}
+#endif
+	buf_done(&x->req);
+	free(x);
+}
+
+void
+exchange_free_spares(struct worker *w)
+{
+	LIST_EACH_SAFE (x, &w->spare, struct exchange, link) {
+		list_remove(&x->link);
+		buf_done(&x->req);
+		free(x);
+	}
+	w->nspare = 0;
+}
+
+/* --- letting go of things ------------------------------------------------- */
+
+static void
+drop_upstream(struct exchange *x, bool reuse)
+{
+	struct upstream *up = x->up;
+
+	x->up = NULL;
+	if (up == NULL)
+		return;
+	if (reuse)
+		upstream_release(up);
+	else
+		upstream_close(up);
+}
+
+static void
+drop_place(struct exchange *x)
+{
+	struct endpoint *ep = x->ep;
+
+	x->ep = NULL;
+	if (ep != NULL)
+		service_give(x->svc, ep);
+}
+
+/* Free x, then let others have its place. */
+static void
+end(struct exchange *x, bool reuse)
+{
+	struct service *s = x->svc;
+	bool placed = x->ep != NULL;
+
+	if (s != NULL)
+		service_ref(s);
+	if (x->phase == EXCHANGE_QUEUED)
+		service_dequeue(s, x);
+	drop_upstream(x, reuse);
+	drop_place(x);
+	x->down->x = NULL;
+	exchange_free(x);
+	if (placed)
+		service_wake(s);
+	service_unref(s);
+}
+
+static void
+count_end(struct exchange *x, unsigned class)
+{
+	struct scoreboard_service *c;
+	uint64_t took;
+
+	if (x->svc == NULL)
+		return;
+	worker_tick(x->w);
+	c = x->svc->count;
+	took = x->w->now_us - x->started_us;
+	count64(&c->responses[class < 6 ? class : 5], 1);
+	count32(&c->latency[histogram_bucket(took)], 1);
+	count64(&c->bytes_in, x->body);
+	count64(&c->bytes_out, x->bytes_out);
+}
+
+void
+exchange_finish(struct exchange *x)
+{
+	struct downstream *d = x->down;
+	bool out = request_is_out(x), whole = x->read_all;
+	bool keep = x->keep && whole && !x->w->draining;
+
+	count_end(x, x->status / 100);
+	end(x, x->reusable && out);
+	downstream_done(d, keep, whole);
+}
+
+void
+exchange_cancel(struct exchange *x)
+{
+	struct downstream *d = x->down;
+
+	if (x->svc != NULL)
+		count64(&x->svc->count->cancelled, 1);
+	count_end(x, 0);
+	end(x, false);
+	downstream_close(d);
+}
+
+/* The answer broke off after it had begun: it may not look complete. */
+static void
+cut_off(struct exchange *x)
+{
+	struct downstream *d = x->down;
+
+	count_end(x, 0);
+	end(x, false);
+	downstream_abort(d);
+}
+
+/* --- errors of our own ---------------------------------------------------- */
+
+static unsigned
+retry_after(const struct exchange *x, enum scoreboard_fault fault)
+{
+	uint32_t ms = x->svc != NULL ? x->svc->conf.queue_timeout_ms : 0;
+
+	if (fault != FAULT_QUEUE_FULL && fault != FAULT_QUEUE_TIMEOUT &&
+	    fault != FAULT_NO_ENDPOINT)
+		return 0;
+	return ms >= 1000 ? (ms + 999) / 1000 : 1;
+}
+
+static void
+count_fault(struct exchange *x, enum scoreboard_fault fault)
+{
+	if (x->svc != NULL)
+		count64(&x->svc->count->faults[fault], 1);
+	else if (fault == FAULT_NO_ROUTE)
+		count64(&x->w->cells->no_route, 1);
+	if (fault != FAULT_NO_ROUTE)
+		count64(&x->w->cells->bad_requests, 1);
+}
+
+static void
+fail_with(struct exchange *x, struct compose_problem *p)
+{
+	struct downstream *d = x->down;
+	struct iovec iov;
+	bool keep, whole = x->read_all;
+
+	if (x->id_len == 0) {
+		worker_id(x->w, x->id);
+		x->id_len = WORKER_ID;
+	}
+	keep = x->keep && whole && !x->w->draining;
+	p->id = (struct span){ x->id, x->id_len };
+	p->head = x->method == METHOD_HEAD;
+	p->close = !keep;
+	p->keep_alive = x->http10;
+	iov.iov_base = x->w->heads;
+	iov.iov_len = compose_problem(p, x->w->heads, WORKER_HEADS);
+	count_fault(x, p->fault);
+	count_end(x, p->status / 100);
+	end(x, false);
+	if (downstream_send(d, &iov, 1) < 0)
+		downstream_close(d);
+	else
+		downstream_done(d, keep, whole);
+}
+
+void
+exchange_fail(struct exchange *x, unsigned status, enum scoreboard_fault fault,
+    const char *detail)
+{
+	struct compose_problem p = {
+		.status = status,
+		.fault = fault,
+		.detail = detail,
+		.retry_s = retry_after(x, fault),
+	};
+
+	fail_with(x, &p);
+}
+
+/* --- the way to an endpoint ----------------------------------------------- */
+
+static void
+expect_more(struct exchange *x)
+{
+	static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct iovec iov = { text, sizeof(text) - 1 };
+
+	if (!x->expect)
+		return;
+	x->expect = false;
+	/* One that fails shows at the next read. */
+	if (x->body == 0 && !x->read_all &&
+	    downstream_send(x->down, &iov, 1) < 0)
+		wire_pause(&x->down->wire);
+}
+
+void
+exchange_connected(struct exchange *x)
+{
+	x->phase = EXCHANGE_SENDING;
+	x->heard = false;
+	count64(&x->ep->count->requests, 1);
+	expect_more(x);
+	request_flush(x);
+}
+
+static void
+start(struct exchange *x)
+{
+	struct upstream *up = NULL;
+	int r = 0;
+
+	x->attempts++;
+	x->phase = EXCHANGE_CONNECTING;
+	deadline_clear(&x->dl);
+	if (!x->fresh)
+		up = upstream_reuse(x->ep, x, !x->idempotent);
+	if (up == NULL)
+		r = upstream_open(&up, x->ep, x);
+	x->up = up;
+	if (r < 0)
+		exchange_connect_failed(x, -r);
+	else if (!up->connecting)
+		exchange_connected(x);
+	else if (!x->read_all)
+		wire_pause(&x->down->wire);
+}
+
+static void
+wait_turn(struct exchange *x, struct deadline_kind *kind)
+{
+	if (!service_enqueue(x->svc, x)) {
+		exchange_fail(x, 503, FAULT_QUEUE_FULL,
+		    "too many requests wait for this service");
+		return;
+	}
+	x->phase = EXCHANGE_QUEUED;
+	if (!x->read_all)
+		wire_pause(&x->down->wire);
+	deadline_set(&x->w->deadlines, &x->dl, kind);
+}
+
+static void
+fail_none(struct exchange *x)
+{
+	if (x->fault == FAULT_CONNECT)
+		exchange_fail(
+		    x, 502, x->fault, "the service cannot be connected to");
+	else if (x->fault == FAULT_RESET)
+		exchange_fail(x, 502, x->fault,
+		    "the service closed the connection without an answer");
+	else
+		exchange_fail(x, 503, FAULT_NO_ENDPOINT,
+		    "no instance of the service is ready");
+}
+
+static void
+follow(struct exchange *x, enum service_verdict v)
+{
+	switch (v) {
+	case SERVICE_GO:
+		start(x);
+		break;
+	case SERVICE_WAIT:
+		wait_turn(x, x->svc->queue_kind);
+		break;
+	case SERVICE_START:
+		wait_turn(x, x->svc->start_kind);
+		break;
+	case SERVICE_NONE:
+		fail_none(x);
+		break;
+	}
+}
+
+static void
+admit(struct exchange *x)
+{
+	if (service_crowded(x->svc))
+		wait_turn(x, x->svc->queue_kind);
+	else
+		follow(x, service_pick(x->svc, x));
+}
+
+void
+exchange_go(struct exchange *x, bool go)
+{
+	x->phase = EXCHANGE_NEW;
+	if (go)
+		start(x);
+	else
+		fail_none(x);
+}
+
+/* --- attempts that failed ------------------------------------------------- */
+
+bool
+exchange_tried(const struct exchange *x, const struct endpoint *ep)
+{
+	unsigned n = x->ntried < EXCHANGE_TRIED ? x->ntried : EXCHANGE_TRIED;
+
+	for (unsigned i = 0; i < n; i++)
+		if (x->tried[i] == ep)
+			return true;
+	return false;
+}
+
+/* Choose again; the place of the last attempt is given back first. */
+static void
+again(struct exchange *x, bool elsewhere)
+{
+	struct service *s = service_ref(x->svc);
+
+	if (elsewhere)
+		x->tried[x->ntried++ % EXCHANGE_TRIED] = x->ep;
+	drop_upstream(x, false);
+	drop_place(x);
+	x->sent = 0;
+	x->write_shut = false;
+	x->heard = false;
+	x->phase = EXCHANGE_NEW;
+	deadline_clear(&x->dl);
+	if (x->attempts >= EXCHANGE_ATTEMPTS)
+		fail_none(x);
+	else
+		follow(x, service_pick(x->svc, x));
+	service_wake(s);
+	service_unref(s);
+}
+
+/* Whether it is the endpoint's fault, and not, say, our descriptors'. */
+static bool
+blames_endpoint(int error)
+{
+	return error != ENOMEM && error != EMFILE && error != ENFILE &&
+	    error != ENOBUFS && error != EADDRNOTAVAIL;
+}
+
+void
+exchange_connect_failed(struct exchange *x, int error)
+{
+	struct endpoint *ep = x->ep;
+
+	x->fault = FAULT_CONNECT;
+	if (error == EAGAIN) {
+		/* Its backlog is full. It may be asked again soon. */
+		ep->full_until_ms = x->w->now_ms + ENDPOINT_FULL_MS;
+		again(x, false);
+		return;
+	}
+	if (blames_endpoint(error))
+		endpoint_down(ep, error);
+	else
+		log_warn(ep->name, "cannot connect error=\"%s\"",
+		    strerror(error));
+	count64(&x->svc->count->resends, 1);
+	again(x, true);
+}
+
+/* Another endpoint within the budget, once. */
+static bool
+may_retry(struct exchange *x)
+{
+	if (x->retried || !x->idempotent)
+		return false;
+	if (!budget_take(&x->svc->budget)) {
+		count64(&x->svc->count->over_budget, 1);
+		return false;
+	}
+	x->retried = true;
+	count64(&x->svc->count->retries, 1);
+	return true;
+}
+
+static bool
+endpoint_left(struct endpoint *ep, int error)
+{
+	if (!ep->down && !ep->gone && endpoint_refuses(ep))
+		endpoint_down(ep, error != 0 ? error : ECONNRESET);
+	return ep->down || ep->gone;
+}
+
+void
+exchange_lost(struct exchange *x, int error)
+{
+	bool can = x->replay && !x->heard && (x->idempotent || !x->reached);
+
+	count32(&x->ep->count->resets, 1);
+	x->fault = FAULT_RESET;
+	if (x->phase == EXCHANGE_ANSWERING) {
+		cut_off(x);
+	} else if (can && x->up->reused && !x->fresh) {
+		/* It closed while our request was on its way: no retry. */
+		x->fresh = true;
+		count64(&x->svc->count->resends, 1);
+		again(x, false);
+	} else if (can && endpoint_left(x->ep, error)) {
+		count64(&x->svc->count->resends, 1);
+		again(x, true);
+	} else if (can && may_retry(x)) {
+		again(x, true);
+	} else {
+		fail_none(x);
+	}
+}
+
+void
+exchange_bad_response(struct exchange *x, const char *why)
+{
+	count32(&x->ep->count->bad_responses, 1);
+	log_debug(x->ep->name, "bad response: %s", why);
+	if (x->phase == EXCHANGE_ANSWERING)
+		cut_off(x);
+	else
+		exchange_fail(x, 502, FAULT_BAD_RESPONSE,
+		    "the service sent an invalid answer");
+}
+
+/* --- time ----------------------------------------------------------------- */
+
+static void
+on_deadline(void *arg)
+{
+	struct exchange *x = arg;
+
+	switch (x->phase) {
+	case EXCHANGE_QUEUED:
+		exchange_fail(x, 503, FAULT_QUEUE_TIMEOUT,
+		    "no instance of the service was free in time");
+		break;
+	case EXCHANGE_WAITING:
+		count32(&x->ep->count->timeouts, 1);
+		exchange_fail(x, 504, FAULT_TIMEOUT,
+		    "the service did not answer in time");
+		break;
+	case EXCHANGE_SENDING:
+		if (request_is_out(x) || x->req.len > x->sent)
+			exchange_fail(x, 504, FAULT_TIMEOUT,
+			    "the service did not take the request in time");
+		else
+			exchange_fail(x, 408, FAULT_TIMEOUT,
+			    "the body of the request did not come in time");
+		break;
+	default:
+		cut_off(x);
+		break;
+	}
+}
+
+/* --- the beginning -------------------------------------------------------- */
+
+static unsigned
+method_bit(enum method m)
+{
+	switch (m) {
+	case METHOD_GET:
+		return ROUTE_GET;
+	case METHOD_HEAD:
+		return ROUTE_HEAD;
+	case METHOD_POST:
+		return ROUTE_POST;
+	case METHOD_PUT:
+		return ROUTE_PUT;
+	case METHOD_DELETE:
+		return ROUTE_DELETE;
+	case METHOD_PATCH:
+		return ROUTE_PATCH;
+	case METHOD_OPTIONS:
+		return ROUTE_OPTIONS;
+	default:
+		return ROUTE_OTHER;
+	}
+}
+
+static struct span
+key_text(const struct exchange *x, const struct head *h)
+{
+	const struct snapshot_service *conf = &x->svc->conf;
+	struct span name = span_of(conf->hash_name), value = { NULL, 0 };
+	const struct head_header *hh;
+
+	switch (conf->hash) {
+	case SNAPSHOT_HASH_HEADER:
+		hh = head_find_name(h, name);
+		return hh != NULL ? hh->value : value;
+	case SNAPSHOT_HASH_COOKIE:
+		hh = head_find(h, HDR_COOKIE);
+		if (hh != NULL)
+			balance_cookie(hh->value, name, &value);
+		return value;
+	case SNAPSHOT_HASH_QUERY:
+		balance_query(h->query, name, &value);
+		return value;
+	case SNAPSHOT_HASH_PATH:
+		return h->path;
+	default:
+		return (struct span){ x->down->peer, x->down->peer_len };
+	}
+}
+
+/* Who has no key goes anywhere. */
+static void
+set_key(struct exchange *x, const struct head *h)
+{
+	struct span s;
+
+	if (x->svc->conf.balance != SNAPSHOT_HASH)
+		return;
+	s = key_text(x, h);
+	x->key = s.n > 0 ? balance_hash(s) : rng_next(&x->w->rng);
+}
+
+/* What is left of the caller's time, and what the service gets. */
+static void
+set_remaining(struct exchange *x, const struct head *h, bool called)
+{
+	const struct head_header *said =
+	    called ? head_find(h, HDR_DROVER_DEADLINE_MS) : NULL;
+	uint64_t ms;
+
+	x->remaining_ms = x->svc->conf.request_timeout_ms;
+	if (said != NULL && str_u64(said->value, &ms) == 0 && ms > 0 &&
+	    (x->remaining_ms == 0 || ms < x->remaining_ms))
+		x->remaining_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+static void
+read_head(struct exchange *x, const struct head *h)
+{
+	x->method = h->method;
+	x->idempotent = method_idempotent(h->method);
+	x->http10 = h->minor == 0;
+	x->keep = h->keep_alive;
+	x->framing = h->framing;
+	x->left = h->length;
+	x->expect = h->expect_100;
+	x->replay = true;
+	x->read_all = h->framing == FRAMING_NONE ||
+	    (h->framing == FRAMING_LENGTH && h->length == 0);
+	if (h->framing == FRAMING_CHUNKED) {
+		chunk_init(&x->chunk);
+		chunk_init(&x->measure);
+	}
+}
+
+static const struct table_route *
+find_route(struct exchange *x, const struct head *h)
+{
+	struct compose_problem p = { .fault = FAULT_NO_ROUTE };
+	struct route_query q = {
+		.host = h->hostname,
+		.path = h->path,
+		.method = method_bit(h->method),
+		.internal = x->down->internal,
+	};
+	struct route_answer a;
+
+	route_find(x->w->table->routes, &q, &a);
+	if (a.rule != NULL)
+		return a.rule->to;
+	p.status = a.allowed != 0 ? 405 : 404;
+	p.allowed = a.allowed;
+	p.detail = a.allowed != 0 ? "the route does not take this method" :
+				    "no route leads from this address";
+	fail_with(x, &p);
+	return NULL;
+}
+
+/* False: it was answered. */
+static bool
+let_in(struct exchange *x, const struct head *h, const char **caller,
+    struct service *svc)
+{
+	const struct snapshot_service *from;
+
+	if (!x->down->internal)
+		return true;
+	from = caller_of(x->w->table, h);
+	if (from == NULL) {
+		struct compose_problem p = {
+			.status = 401,
+			.fault = FAULT_UNAUTHORIZED,
+			.detail = "this listener wants a service's token",
+			.challenge = true,
+		};
+
+		fail_with(x, &p);
+		return false;
+	}
+	if (!table_may_call(from, svc)) {
+		exchange_fail(x, 403, FAULT_UNAUTHORIZED,
+		    "the calling service may not call this one");
+		return false;
+	}
+	*caller = from->name;
+	return true;
+}
+
+static void
+enter_service(struct exchange *x, struct service *svc)
+{
+	x->svc = service_ref(svc);
+	svc->budget.active++;
+	count64(&svc->count->requests, 1);
+}
+
+static bool
+prepare(struct exchange *x, const struct head *h)
+{
+	const struct table_route *to = find_route(x, h);
+	const char *caller = NULL;
+
+	if (to == NULL)
+		return false;
+	enter_service(x, to->svc);
+	if (!let_in(x, h, &caller, to->svc))
+		return false;
+	if (h->framing == FRAMING_LENGTH && h->length > to->svc->conf.body) {
+		exchange_fail(x, 413, FAULT_BODY_TOO_LARGE,
+		    "the body is over the limit of this service");
+		return false;
+	}
+	set_key(x, h);
+	set_remaining(x, h, caller != NULL);
+	if (compose_request(x, h, to, caller) < 0) {
+		exchange_fail(x, 503, FAULT_QUEUE_FULL,
+		    "no memory for the request");
+		return false;
+	}
+	return true;
+}
+
+size_t
+exchange_begin(struct downstream *d, const struct head *h, struct span rest)
+{
+	struct worker *w = d->w;
+	struct exchange *x = exchange_new(w);
+	size_t used = 0;
+
+	count64(&w->cells->requests, 1);
+	if (x == NULL) {
+		downstream_close(d);
+		return 0;
+	}
+	d->x = x;
+	x->down = d;
+	x->started_us = w->now_us;
+	read_head(x, h);
+	if (!prepare(x, h))
+		return 0;
+	if (!x->read_all && request_take(x, rest, &used) < 0)
+		request_refuse(x);
+	else
+		admit(x);
+	return used;
+}

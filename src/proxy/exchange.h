@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * exchange - one request and its answer
+ *
+ *	begin -> (queue) -> connect -> send -> wait -> answer -> end
+ *
+ * It belongs to a downstream, one at a time; it holds a place at an endpoint
+ * and an upstream from the moment it is let go until the answer is complete.
+ * What goes to the endpoint (head and body) passes through `req`: while `replay`
+ * is true that holds all of it from the first byte, so that it can be sent
+ * again elsewhere; from then on only what was not yet sent.
+ *
+ * The three files: exchange.c is its life and the rules of retrying, request.c
+ * the way of the request, answer.c the way of the answer. A function that may
+ * end the exchange says so; after it x is not touched.
+ */
+
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "http/chunk.h"
+#include "http/head.h"
+#include "link/scoreboard.h"
+#include "proxy/deadline.h"
+
+#define EXCHANGE_HEAD_MAX (32U * 1024) /* a response's head */
+#define EXCHANGE_REPLAY_MAX (64U * 1024)
+#define EXCHANGE_REQ_MAX (512U * 1024)
+#define EXCHANGE_KEEP (8U * 1024) /* memory that a spare one may hold */
+#define EXCHANGE_SPARES 1024
+#define EXCHANGE_ATTEMPTS 32
+#define EXCHANGE_TRIED 8
+#define EXCHANGE_ID_MAX 64
+
+struct downstream;
+struct endpoint;
+struct service;
+struct upstream;
+struct worker;
+
+enum exchange_phase {
+	EXCHANGE_NEW,
+	EXCHANGE_QUEUED,
+	EXCHANGE_CONNECTING,
+	EXCHANGE_SENDING,   /* the request is not all with the endpoint */
+	EXCHANGE_WAITING,   /* it is; no response head yet */
+	EXCHANGE_ANSWERING, /* the client has (a part of) the answer */
+};
+
+struct exchange {
+	struct worker *w;
+	struct downstream *down;
+	struct service *svc; /* a reference; NULL before the route */
+	struct endpoint *ep; /* a reference and a place, or NULL */
+	struct upstream *up;
+	struct link link; /* in the queue, or spare */
+	struct deadline dl;
+	enum exchange_phase phase;
+
+	/* The request. */
+	enum method method;
+	bool idempotent;
+	bool http10;
+	bool keep;	/* the client's connection may go on */
+	bool expect;	/* waits for 100 Continue */
+	bool read_all;	/* its body has come to the end */
+	bool reached;	/* some byte of it went to some endpoint */
+	bool replay;
+	bool write_shut; /* the endpoint takes no more: its answer decides */
+	enum framing framing;
+	uint64_t left; /* of FRAMING_LENGTH */
+	struct chunk chunk, measure;
+	uint64_t body; /* bytes of it, without chunk framing */
+	struct buf req;
+	size_t sent;	 /* of req */
+	size_t head_len; /* of req, the head */
+	uint32_t remaining_ms; /* the caller's deadline; 0: none */
+
+	/* The answer. */
+	bool heard; /* some byte of it came, in this attempt */
+	bool reusable;
+	bool encode; /* to the end of the connection -> chunked */
+	bool decode; /* chunked -> to the end of the connection */
+	bool refused_body; /* bad chunk or too large: `fault` is to be told */
+	enum framing rframing;
+	uint64_t rleft;
+	struct chunk rchunk;
+	unsigned status;
+	uint64_t bytes_out;
+
+	/* Attempts. */
+	unsigned attempts;
+	bool fresh;   /* no pooled connection again */
+	bool retried; /* its one retry within the budget is used */
+	enum scoreboard_fault fault; /* of the last attempt */
+	struct endpoint *tried[EXCHANGE_TRIED]; /* compared only */
+	unsigned ntried;
+
+	uint64_t key; /* of the consistent hash */
+	uint64_t started_us, queued_us;
+	char id[EXCHANGE_ID_MAX];
+	size_t id_len;
+};
+
+/* --- exchange.c ----------------------------------------------------------- */
+
+/*
+ * A head came; `rest` is what came behind it. Returns how many bytes of rest
+ * belong to this request. The exchange may have ended already: d->x is NULL.
+ */
+size_t exchange_begin(
+    struct downstream *d, const struct head *h, struct span rest);
+
+/* Its turn in the queue came; go: x->ep is taken. May end x. */
+void exchange_go(struct exchange *x, bool go);
+
+/* The client is gone. Ends x. */
+void exchange_cancel(struct exchange *x);
+
+/* Answer with an error of our own. Ends x. */
+void exchange_fail(struct exchange *x, unsigned status,
+    enum scoreboard_fault fault, const char *detail);
+
+/* The answer is complete. Ends x. */
+void exchange_finish(struct exchange *x);
+
+/* The upstream broke (error 0: it closed). Ends x, or starts it again. */
+void exchange_lost(struct exchange *x, int error);
+
+/* It said something that is not an answer. Ends x. */
+void exchange_bad_response(struct exchange *x, const char *why);
+
+bool exchange_tried(const struct exchange *x, const struct endpoint *ep);
+
+/* From the upstream: may end x. */
+void exchange_connected(struct exchange *x);
+void exchange_connect_failed(struct exchange *x, int error);
+
+void exchange_free_spares(struct worker *w);
+
+/* --- request.c ------------------------------------------------------------ */
+
+/* Take body bytes off `in`; what belongs to the body is kept or sent. */
+int request_take(struct exchange *x, struct span in, size_t *used) MUST_CHECK;
+void request_refuse(struct exchange *x); /* what it did not take; ends x */
+void request_readable(struct exchange *x); /* the client's; may end x */
+void request_flush(struct exchange *x);	   /* never ends x */
+void exchange_writable(struct exchange *x); /* the upstream's */
+void request_drop_replay(struct exchange *x);
+
+/* Whether all of it is with the endpoint. */
+bool request_is_out(const struct exchange *x);
+
+/* --- answer.c ------------------------------------------------------------- */
+
+void exchange_readable(struct exchange *x); /* the upstream's; may end x */
+void answer_drained(struct exchange *x);    /* the client took the tail */
+
+#endif /* PROXY_EXCHANGE_H */

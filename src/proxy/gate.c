@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: ISC */
+
+#define _GNU_SOURCE
+#include "proxy/gate.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "proxy/downstream.h"
+#include "proxy/table.h"
+#include "proxy/worker.h"
+
+#define LOG_SUBSYSTEM "proxy"
+#include "base/log.h"
+
+/* Of our descriptors, what is not for clients and their upstreams. */
+#define RESERVED 128
+
+static bool
+is_internal(const struct gate *g, uint32_t id)
+{
+	const struct snapshot *s = g->w->table->snap;
+
+	for (uint32_t i = 0; i < s->nlisteners; i++)
+		if (s->listeners[i].id == id)
+			return s->listeners[i].flags &
+			    SNAPSHOT_LISTENER_INTERNAL;
+	return false;
+}
+
+/* One that the snapshot does not know is not served: it might be internal. */
+static bool
+is_known(const struct gate *g, uint32_t id)
+{
+	const struct snapshot *s = g->w->table->snap;
+
+	for (uint32_t i = 0; i < s->nlisteners; i++)
+		if (s->listeners[i].id == id)
+			return true;
+	return false;
+}
+
+static bool
+transient(int error)
+{
+	return error == EINTR || error == ECONNABORTED || error == EPROTO ||
+	    error == EPERM;
+}
+
+/* False: enough for this turn. */
+static bool
+accept_one(struct gate *g, struct gate_listener *l, bool internal)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	int fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		return downstream_open(
+			   g->w, fd, (struct sockaddr *)&ss, internal) == 0;
+	if (transient(errno))
+		return true;
+	if (errno != EAGAIN) {
+		log_warn("gate", "cannot accept error=\"%s\"", strerror(errno));
+		g->full = true;
+		gate_update(g);
+		loop_timer_arm(&g->pause, GATE_PAUSE_MS);
+	}
+	return false;
+}
+
+static void
+on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate_listener *l = arg;
+	struct gate *g = &l->w->gate;
+	bool internal = is_internal(g, l->id);
+
+	(void)fd;
+	(void)what;
+	worker_tick(g->w);
+	for (int i = 0; i < GATE_BATCH && l->open; i++)
+		if (!accept_one(g, l, internal))
+			break;
+}
+
+static void
+on_pause(void *arg)
+{
+	struct gate *g = arg;
+
+	g->full = g->nclients >= g->limit;
+	gate_update(g);
+}
+
+static unsigned
+descriptors(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return 1024;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur < 4 * RESERVED)
+		return RESERVED;
+	/* A client may have an upstream at its side. */
+	rl.rlim_cur = (rl.rlim_cur - RESERVED) / 2;
+	return rl.rlim_cur > 1U << 20 ? 1U << 20 : (unsigned)rl.rlim_cur;
+}
+
+void
+gate_init(struct gate *g, struct worker *w)
+{
+	g->w = w;
+	g->descriptors = descriptors();
+	list_init(&g->clients);
+	loop_timer_init(&g->pause, w->loop, on_pause, g);
+	gate_limit(g, 0);
+}
+
+static void
+close_listeners(struct gate *g)
+{
+	for (unsigned i = 0; i < g->nlisteners; i++) {
+		struct gate_listener *l = &g->listeners[i];
+
+		if (l->open)
+			event_del(&l->ev);
+		l->open = false;
+		fd_close(&l->fd);
+	}
+	g->nlisteners = 0;
+}
+
+void
+gate_done(struct gate *g)
+{
+	close_listeners(g);
+	LIST_EACH_SAFE (d, &g->clients, struct downstream, link)
+		downstream_close(d);
+	loop_timer_done(&g->pause);
+}
+
+/* Accepted sockets inherit it: one call less for each. */
+static void
+no_delay(int fd)
+{
+	int on = 1;
+
+	/* A Unix socket knows no such thing, and needs none. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+void
+gate_set(struct gate *g, const uint32_t *ids, const int *fds, unsigned n)
+{
+	close_listeners(g);
+	for (unsigned i = 0; i < n; i++) {
+		struct gate_listener *l = &g->listeners[i];
+
+		*l = (struct gate_listener){ .w = g->w, .id = ids[i] };
+		l->fd = fds[i];
+		if (fd_nonblock(l->fd) < 0)
+			log_warn("gate", "listener cannot be non-blocking");
+		no_delay(l->fd);
+		event_assign(&l->ev, g->w->base, l->fd, EV_READ | EV_PERSIST,
+		    on_accept, l);
+	}
+	g->nlisteners = n;
+	gate_update(g);
+}
+
+void
+gate_limit(struct gate *g, unsigned limit)
+{
+	if (limit == 0)
+		limit = GATE_CONNECTIONS;
+	g->limit = limit < g->descriptors ? limit : g->descriptors;
+	g->full = g->nclients >= g->limit;
+	gate_update(g);
+}
+
+void
+gate_update(struct gate *g)
+{
+	for (unsigned i = 0; i < g->nlisteners; i++) {
+		struct gate_listener *l = &g->listeners[i];
+		bool want = g->w->table != NULL && !g->closed && !g->full &&
+		    is_known(g, l->id);
+
+		if (want && !l->open)
+			l->open = event_add(&l->ev, NULL) == 0;
+		else if (!want && l->open)
+			l->open = event_del(&l->ev) < 0;
+	}
+}
+
+void
+gate_close(struct gate *g)
+{
+	g->closed = true;
+	close_listeners(g);
+}
+
+void
+gate_enter(struct gate *g, struct downstream *d)
+{
+	struct scoreboard_worker *c = g->w->cells;
+
+	list_push(&g->clients, &d->link);
+	g->nclients++;
+	count64(&c->accepted, 1);
+	count64(&c->connections, 1);
+	if (g->nclients >= g->limit) {
+		g->full = true;
+		gate_update(g);
+	}
+}
+
+void
+gate_leave(struct gate *g, struct downstream *d)
+{
+	list_remove(&d->link);
+	g->nclients--;
+	count64(&g->w->cells->connections, (uint64_t)-1);
+	if (g->full && g->nclients <= g->limit - g->limit / 16 &&
+	    !loop_timer_armed(&g->pause)) {
+		g->full = false;
+		gate_update(g);
+	}
+	worker_idle(g->w);
+}

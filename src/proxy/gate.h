@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * gate - the listeners, and the clients that came through them
+ *
+ * Control says which descriptors to accept on. At the ceiling of connections
+ * accepting stops, and what waits is the kernel's queue; it goes on when one
+ * in sixteen has left.
+ */
+
+#ifndef PROXY_GATE_H
+#define PROXY_GATE_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "link/snapshot.h"
+#include "loop/loop.h"
+
+#define GATE_CONNECTIONS 16384 /* of one worker, by default */
+#define GATE_BATCH 64	       /* accepted in one turn */
+#define GATE_PAUSE_MS 100      /* after running out of descriptors */
+
+struct downstream;
+struct worker;
+
+struct gate_listener {
+	struct worker *w;
+	uint32_t id;
+	int fd;
+	bool open; /* its event is armed */
+	struct event ev;
+};
+
+struct gate {
+	struct worker *w;
+	struct gate_listener listeners[SNAPSHOT_LISTENERS_MAX];
+	unsigned nlisteners;
+	struct list clients;
+	unsigned nclients;
+	unsigned limit;
+	unsigned descriptors; /* what RLIMIT_NOFILE allows for clients */
+	bool full;
+	bool closed; /* draining */
+	struct loop_timer pause;
+};
+
+void gate_init(struct gate *g, struct worker *w);
+void gate_done(struct gate *g);
+
+/* Accept on these from now on; the descriptors become the gate's. */
+void gate_set(struct gate *g, const uint32_t *ids, const int *fds, unsigned n);
+
+/* A snapshot said how many clients there may be; 0: the default. */
+void gate_limit(struct gate *g, unsigned limit);
+
+/* No snapshot, or draining: nobody comes in. */
+void gate_update(struct gate *g);
+void gate_close(struct gate *g);
+
+void gate_enter(struct gate *g, struct downstream *d);
+void gate_leave(struct gate *g, struct downstream *d);
+
+#endif /* PROXY_GATE_H */

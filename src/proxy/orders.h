@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * orders - the worker's end of control.sock
+ *
+ * Connects, says hello, does what control says, and connects again for ever
+ * when the socket breaks. Nothing on the way of a request waits for it.
+ */
+
+#ifndef PROXY_ORDERS_H
+#define PROXY_ORDERS_H
+
+#include <stdint.h>
+
+#include "link/worker_msg.h"
+#include "loop/loop.h"
+
+#define ORDERS_RETRY_MS 200
+
+struct worker;
+
+struct orders {
+	struct worker *w;
+	const char *path; /* borrowed */
+	int fd;
+	struct loop_io io;
+	struct loop_timer retry;
+};
+
+void orders_init(struct orders *o, struct worker *w, const char *path);
+void orders_done(struct orders *o);
+
+/* A hint; lost when control is not there. */
+void orders_endpoint_down(struct orders *o, uint32_t cell, int error);
+
+#endif /* PROXY_ORDERS_H */

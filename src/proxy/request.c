@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+
+/* The way of a request: from the client, through `req`, to the endpoint. */
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "proxy/downstream.h"
+#include "proxy/endpoint.h"
+#include "proxy/exchange.h"
+#include "proxy/service.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+static size_t
+unsent(const struct exchange *x)
+{
+	return x->req.len - x->sent;
+}
+
+bool
+request_is_out(const struct exchange *x)
+{
+	return x->read_all && unsent(x) == 0 && !x->write_shut;
+}
+
+void
+request_drop_replay(struct exchange *x)
+{
+	if (!x->replay)
+		return;
+	x->replay = false;
+	buf_consume(&x->req, x->sent);
+	x->sent = 0;
+}
+
+/* What was sent need not be kept any more. */
+static void
+forget_sent(struct exchange *x)
+{
+	if (x->replay)
+		return;
+	buf_consume(&x->req, x->sent);
+	x->sent = 0;
+}
+
+static void
+set_deadline(struct exchange *x)
+{
+	struct service *s = x->svc;
+	struct deadlines *ds = &x->w->deadlines;
+	struct deadline_kind *kind = s->idle_kind;
+
+	if (x->phase != EXCHANGE_SENDING && x->phase != EXCHANGE_WAITING)
+		return;
+	if (x->phase == EXCHANGE_WAITING) {
+		kind = s->request_kind;
+		if (x->remaining_ms != 0 && x->remaining_ms < kind->ms)
+			kind = deadline_kind(ds, x->remaining_ms);
+	}
+	if (kind->ms != 0)
+		deadline_set(ds, &x->dl, kind);
+	else
+		deadline_clear(&x->dl);
+}
+
+/* The endpoint takes no more; what it says, or its silence, decides. */
+static void
+shut(struct exchange *x)
+{
+	x->write_shut = true;
+	x->sent = x->req.len;
+	request_drop_replay(x);
+	forget_sent(x);
+}
+
+/* n bytes; how many went, or -1 when the endpoint takes no more. */
+static ssize_t
+write_some(struct exchange *x, const char *data, size_t n)
+{
+	ssize_t sent;
+
+	do
+		sent = send(x->up->wire.fd, data, n, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno == EAGAIN)
+		return 0;
+	if (sent > 0) {
+		x->reached = true;
+		count64(&x->ep->count->bytes_in, (uint64_t)sent);
+	}
+	return sent;
+}
+
+/* The client is read while there is body to come and it has somewhere to go. */
+static void
+update_reading(struct exchange *x)
+{
+	struct downstream *d = x->down;
+	bool want = x->read_all ? d->wire.reading :
+				  unsent(x) == 0 && !x->write_shut;
+
+	if (wire_read(&d->wire, want) < 0)
+		wire_pause(&d->wire); /* the idle deadline ends it */
+}
+
+static void
+after_sending(struct exchange *x)
+{
+	bool more = unsent(x) > 0 && !x->write_shut;
+
+	if (wire_write(&x->up->wire, more) < 0)
+		x->write_shut = true;
+	if (!more && x->read_all && x->phase == EXCHANGE_SENDING)
+		x->phase = EXCHANGE_WAITING;
+	update_reading(x);
+	set_deadline(x);
+}
+
+void
+request_flush(struct exchange *x)
+{
+	if (unsent(x) > 0 && !x->write_shut) {
+		ssize_t n = write_some(x, x->req.data + x->sent, unsent(x));
+
+		if (n < 0) {
+			/* Before the first byte it is as if never sent. */
+			x->write_shut = true;
+		} else {
+			x->sent += (size_t)n;
+			if (n > 0 && !x->idempotent)
+				request_drop_replay(x);
+			forget_sent(x);
+		}
+	}
+	after_sending(x);
+}
+
+void
+exchange_writable(struct exchange *x)
+{
+	request_flush(x);
+}
+
+/* --- body bytes ----------------------------------------------------------- */
+
+/* How much data is in these bytes of a chunked body. */
+static uint64_t
+measure(struct exchange *x, struct span in)
+{
+	struct span data;
+	uint64_t n = 0;
+
+	while (chunk_next(&x->measure, &in, &data) == CHUNK_DATA)
+		n += data.n;
+	return n;
+}
+
+static int
+cut(struct exchange *x, struct span in, size_t *used)
+{
+	enum chunk_verdict v;
+
+	if (x->framing == FRAMING_LENGTH) {
+		*used = in.n < x->left ? in.n : (size_t)x->left;
+		x->left -= *used;
+		x->read_all = x->left == 0;
+		x->body += *used;
+		return 0;
+	}
+	v = chunk_follow(&x->chunk, in, used);
+	if (v == CHUNK_BAD) {
+		x->fault = FAULT_BAD_REQUEST;
+		return -EBADMSG;
+	}
+	x->read_all = v == CHUNK_END;
+	x->body += measure(x, (struct span){ in.p, *used });
+	if (x->body > x->svc->conf.body) {
+		x->fault = FAULT_BODY_TOO_LARGE;
+		return -EFBIG;
+	}
+	return 0;
+}
+
+/* Straight from the scratch buffer, when nothing has to be kept. */
+static int
+pass_on(struct exchange *x, struct span s)
+{
+	ssize_t n = 0;
+	bool direct = x->phase == EXCHANGE_SENDING ||
+	    x->phase == EXCHANGE_ANSWERING;
+
+	if (x->write_shut)
+		return 0;
+	if (direct && !x->replay && unsent(x) == 0) {
+		n = write_some(x, s.p, s.n);
+		if (n < 0) {
+			shut(x);
+			return 0;
+		}
+	}
+	return buf_append(&x->req, s.p + n, s.n - (size_t)n);
+}
+
+int
+request_take(struct exchange *x, struct span in, size_t *used)
+{
+	int r = cut(x, in, used);
+
+	if (r < 0)
+		return r;
+	if (*used == 0)
+		return 0;
+	r = pass_on(x, (struct span){ in.p, *used });
+	if (r < 0)
+		x->fault = FAULT_QUEUE_FULL;
+	if (x->replay && x->req.len - x->head_len > EXCHANGE_REPLAY_MAX &&
+	    x->phase != EXCHANGE_NEW && x->phase != EXCHANGE_CONNECTING)
+		request_drop_replay(x);
+	return r;
+}
+
+void
+request_refuse(struct exchange *x)
+{
+	if (x->phase == EXCHANGE_ANSWERING)
+		exchange_cancel(x);
+	else if (x->fault == FAULT_BODY_TOO_LARGE)
+		exchange_fail(x, 413, x->fault,
+		    "the body is over the limit of this service");
+	else if (x->fault == FAULT_QUEUE_FULL)
+		exchange_fail(x, 503, x->fault, "no memory for the request");
+	else
+		exchange_fail(x, 400, FAULT_BAD_REQUEST,
+		    "the chunked body is not valid");
+}
+
+static void
+take_body(struct exchange *x, struct span in)
+{
+	size_t used;
+
+	if (request_take(x, in, &used) < 0) {
+		request_refuse(x);
+		return;
+	}
+	if (used < in.n &&
+	    downstream_stash(x->down,
+		(struct span){ in.p + used, in.n - used }) < 0) {
+		exchange_cancel(x);
+		return;
+	}
+	if (x->up != NULL && !x->up->connecting)
+		request_flush(x);
+}
+
+/* A FIN after the request: the answer may take a little while yet. */
+static void
+half_closed(struct exchange *x)
+{
+	struct downstream *d = x->down;
+
+	if (!x->read_all) {
+		exchange_cancel(x);
+		return;
+	}
+	d->eof = true;
+	wire_pause(&d->wire);
+	deadline_set(&x->w->deadlines, &d->dl, x->w->gone_kind);
+}
+
+void
+request_readable(struct exchange *x)
+{
+	struct worker *w = x->w;
+	struct downstream *d = x->down;
+	ssize_t n;
+
+	do
+		n = recv(d->wire.fd, w->scratch, WORKER_SCRATCH, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n < 0) {
+		exchange_cancel(x);
+		return;
+	}
+	worker_tick(w);
+	if (n == 0) {
+		half_closed(x);
+	} else if (!x->read_all) {
+		take_body(x, (struct span){ w->scratch, (size_t)n });
+	} else {
+		/* The next request: it waits its turn. */
+		wire_pause(&d->wire);
+		if (downstream_stash(
+			d, (struct span){ w->scratch, (size_t)n }) < 0)
+			exchange_cancel(x);
+	}
+}

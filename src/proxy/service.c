@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "proxy/service.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "proxy/endpoint.h"
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+/* Lost against other workers so often in a row: queue, and let the tick try. */
+#define RACES_MAX 4
+
+struct service *
+service_new(struct worker *w, const char *name, uint32_t cell)
+{
+	struct service *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	if (str_copy(s->name, sizeof(s->name), span_of(name)) < 0) {
+		free(s);
+		return NULL;
+	}
+	s->w = w;
+	s->refs = 1;
+	s->count = scoreboard_service(w->sb, w->index, cell);
+	s->conf.cell = cell;
+	list_init(&s->queue);
+	return s;
+}
+
+struct service *
+service_ref(struct service *s)
+{
+	s->refs++;
+	return s;
+}
+
+static void
+drop_endpoints(struct service *s)
+{
+	for (uint32_t i = 0; i < s->nendpoints; i++)
+		endpoint_unref(s->endpoints[i]);
+	free(s->endpoints);
+	free(s->weights);
+	s->endpoints = NULL;
+	s->weights = NULL;
+	s->nendpoints = 0;
+}
+
+void
+service_unref(struct service *s)
+{
+	if (s == NULL || --s->refs > 0)
+		return;
+	drop_endpoints(s);
+	free(s);
+}
+
+/* --- snapshots ------------------------------------------------------------ */
+
+static void
+set_kinds(struct service *s)
+{
+	struct deadlines *ds = &s->w->deadlines;
+	uint32_t start = s->conf.start_wait_ms;
+
+	if (start == 0)
+		start = s->conf.queue_timeout_ms;
+	s->queue_kind = deadline_kind(ds, s->conf.queue_timeout_ms);
+	s->start_kind = deadline_kind(ds, start);
+	s->request_kind = deadline_kind(ds, s->conf.request_timeout_ms);
+	s->idle_kind = deadline_kind(ds, s->conf.idle_timeout_ms);
+}
+
+void
+service_apply(struct service *s, const struct snapshot_service *conf,
+    uint32_t index, struct endpoint **endpoints,
+    struct balance_endpoint *weights)
+{
+	drop_endpoints(s);
+	s->conf = *conf;
+	s->index = index;
+	s->gone = false;
+	s->endpoints = endpoints;
+	s->weights = weights;
+	s->nendpoints = conf->nendpoints;
+	s->warming = true;
+	set_kinds(s);
+}
+
+void
+service_retire(struct service *s)
+{
+	drop_endpoints(s);
+	s->gone = true;
+	s->conf.flags = 0;
+	s->conf.nendpoints = 0;
+	s->conf.name = s->conf.hash_name = s->conf.token = "";
+	s->conf.calls = NULL;
+	s->conf.ncalls = 0;
+}
+
+/* --- choosing ------------------------------------------------------------- */
+
+struct picking {
+	struct service *s;
+	struct exchange *x;
+	uint32_t alive; /* that a place could be free on, some time */
+	bool desperate; /* those that refused a connect, too */
+};
+
+static unsigned
+inflight(const struct endpoint *ep)
+{
+	return scoreboard_inflight(ep->w->sb, ep->cell);
+}
+
+static bool
+on_usable(void *arg, uint32_t i)
+{
+	struct picking *p = arg;
+	struct endpoint *ep = p->s->endpoints[i];
+
+	if ((ep->down && !p->desperate) || exchange_tried(p->x, ep))
+		return false;
+	p->alive++;
+	if (ep->full_until_ms > p->s->w->now_ms)
+		return false;
+	return p->s->conf.concurrency == 0 ||
+	    inflight(ep) < p->s->conf.concurrency;
+}
+
+static uint32_t
+on_load(void *arg, uint32_t i)
+{
+	struct picking *p = arg;
+
+	return inflight(p->s->endpoints[i]);
+}
+
+static const struct balance_ops picking_ops = {
+	.usable = on_usable,
+	.load = on_load,
+};
+
+static void
+warm_up(struct service *s)
+{
+	bool still = false;
+
+	for (uint32_t i = 0; i < s->nendpoints; i++) {
+		struct endpoint *ep = s->endpoints[i];
+		uint64_t now = s->w->now_ms, since = ep->ready_since_ms;
+		uint64_t age = since == 0 ? UINT64_MAX :
+		    now > since		  ? now - since :
+					    0;
+
+		s->weights[i].weight = balance_slow_start(ep->weight, age);
+		still |= age < BALANCE_SLOW_START_MS;
+	}
+	s->warming = still;
+}
+
+static uint32_t
+choose(struct picking *p)
+{
+	struct service *s = p->s;
+	struct balance b = {
+		.endpoints = s->weights,
+		.n = s->nendpoints,
+		.rng = &s->w->rng,
+		.ops = &picking_ops,
+		.arg = p,
+	};
+
+	if (s->warming)
+		warm_up(s);
+	p->alive = 0;
+	return balance_pick(
+	    &b, (enum balance_policy)s->conf.balance, p->x->key);
+}
+
+enum service_verdict
+service_pick(struct service *s, struct exchange *x)
+{
+	struct picking p = { .s = s, .x = x };
+	unsigned races = 0;
+	uint32_t i;
+
+	/* Refused by all is the same as none, unless there is nothing else. */
+	do {
+		while ((i = choose(&p)) != BALANCE_NONE) {
+			struct endpoint *ep = s->endpoints[i];
+
+			if (!scoreboard_take(s->w->sb, s->w->index, ep->cell,
+				s->conf.concurrency)) {
+				if (++races == RACES_MAX)
+					return SERVICE_WAIT;
+				continue;
+			}
+			x->ep = endpoint_ref(ep);
+			count32(&s->count->inflight, 1);
+			return SERVICE_GO;
+		}
+		if (p.alive > 0)
+			return SERVICE_WAIT;
+		if (s->conf.flags & SNAPSHOT_SERVICE_STARTING)
+			return SERVICE_START;
+		p.desperate = !p.desperate;
+	} while (p.desperate);
+	return SERVICE_NONE;
+}
+
+void
+service_give(struct service *s, struct endpoint *ep)
+{
+	count32(&s->count->inflight, (uint32_t)-1);
+	scoreboard_give(s->w->sb, s->w->index, ep->cell);
+	endpoint_unref(ep);
+}
+
+/* --- the queue ------------------------------------------------------------ */
+
+bool
+service_crowded(const struct service *s)
+{
+	if (s->nqueue > 0)
+		return true;
+	return s->conf.concurrency > 0 &&
+	    scoreboard_waiter(s->w->sb, s->w->index, s->conf.cell, 0) != 0;
+}
+
+static void
+show_oldest(struct service *s)
+{
+	struct exchange *x = LIST_FIRST(&s->queue, struct exchange, link);
+
+	atomic_store_explicit(&s->count->waiting_since_us,
+	    x == NULL ? 0 : x->queued_us, memory_order_relaxed);
+}
+
+bool
+service_enqueue(struct service *s, struct exchange *x)
+{
+	struct worker *w = s->w;
+
+	if (!scoreboard_enqueue(w->sb, w->index, s->conf.cell, s->conf.queue))
+		return false;
+	x->queued_us = w->now_us;
+	list_push(&s->queue, &x->link);
+	if (s->nqueue++ == 0) {
+		list_push(&w->waiting, &s->waiting);
+		show_oldest(s);
+	}
+	if (!loop_timer_armed(&w->waiting_tick))
+		loop_timer_arm(&w->waiting_tick, SERVICE_TICK_MS);
+	return true;
+}
+
+void
+service_dequeue(struct service *s, struct exchange *x)
+{
+	list_remove(&x->link);
+	scoreboard_dequeue(s->w->sb, s->w->index, s->conf.cell);
+	count32(&s->count->waited[histogram_bucket(s->w->now_us - x->queued_us)],
+	    1);
+	if (--s->nqueue == 0)
+		list_remove(&s->waiting);
+	show_oldest(s);
+}
+
+/* Somebody elsewhere has waited longer than our oldest: it is their turn. */
+static bool
+yield_turn(struct service *s, const struct exchange *oldest)
+{
+	uint64_t since = oldest == NULL ? 0 : oldest->queued_us;
+	pid_t pid;
+
+	if (s->conf.concurrency == 0)
+		return false;
+	pid = scoreboard_waiter(s->w->sb, s->w->index, s->conf.cell, since);
+	if (pid == 0)
+		return false;
+	kill(pid, SIGURG); /* ignored by whoever does not wait for it */
+	return true;
+}
+
+/*
+ * Each that goes takes a place, so this ends. exchange_go() may answer with an
+ * error and free x, and never queues it again.
+ */
+static void
+wake(struct service *s, bool tick)
+{
+	struct exchange *x;
+
+	service_ref(s);
+	for (;;) {
+		enum service_verdict v;
+
+		x = LIST_FIRST(&s->queue, struct exchange, link);
+		if (!(tick && x != NULL &&
+			s->w->now_us - x->queued_us > SERVICE_PATIENCE_US) &&
+		    yield_turn(s, x))
+			break;
+		if (x == NULL)
+			break;
+		v = service_pick(s, x);
+		if (v == SERVICE_WAIT || v == SERVICE_START)
+			break;
+		service_dequeue(s, x);
+		exchange_go(x, v == SERVICE_GO);
+	}
+	service_unref(s);
+}
+
+void
+service_wake(struct service *s)
+{
+	if (s->nqueue > 0 || s->conf.concurrency > 0)
+		wake(s, false);
+}
+
+void
+service_wake_all(struct worker *w, bool tick)
+{
+	LIST_EACH_SAFE (s, &w->waiting, struct service, waiting)
+		wake(s, tick);
+	if (!list_empty(&w->waiting))
+		loop_timer_arm(&w->waiting_tick, SERVICE_TICK_MS);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "proxy/upstream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+#define CAREFUL_MS 1000
+
+static void
+free_later(void *arg)
+{
+	free(arg);
+}
+
+void
+upstream_close(struct upstream *up)
+{
+	struct worker *w = up->ep->w;
+
+	if (up->x == NULL)
+		up->ep->nidle--;
+	list_remove(&up->link);
+	deadline_clear(&up->dl);
+	wire_close(&up->wire);
+	buf_done(&up->in);
+	count64(&w->cells->upstreams, (uint64_t)-1);
+	endpoint_unref(up->ep);
+	loop_defer(w->loop, &up->later, free_later, up);
+}
+
+static void
+on_read(evutil_socket_t fd, short what, void *arg)
+{
+	struct upstream *up = arg;
+
+	(void)fd;
+	(void)what;
+	if (up->wire.fd == -1)
+		return;
+	/* Idle: it closed, or it speaks without being asked. */
+	if (up->x == NULL)
+		upstream_close(up);
+	else if (!up->connecting)
+		exchange_readable(up->x);
+}
+
+static void
+connected(struct upstream *up)
+{
+	struct exchange *x = up->x;
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(up->wire.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error == 0 && wire_write(&up->wire, false) < 0)
+		error = ENOMEM;
+	deadline_clear(&up->dl);
+	if (error != 0) {
+		exchange_connect_failed(x, error);
+		return;
+	}
+	up->connecting = false;
+	exchange_connected(x);
+}
+
+static void
+on_write(evutil_socket_t fd, short what, void *arg)
+{
+	struct upstream *up = arg;
+
+	(void)fd;
+	(void)what;
+	if (up->wire.fd == -1 || up->x == NULL)
+		return;
+	worker_tick(up->ep->w);
+	if (up->connecting)
+		connected(up);
+	else
+		exchange_writable(up->x);
+}
+
+static void
+on_connect_timeout(void *arg)
+{
+	struct upstream *up = arg;
+
+	exchange_connect_failed(up->x, ETIMEDOUT);
+}
+
+static void
+on_idle_timeout(void *arg)
+{
+	upstream_close(arg);
+}
+
+static uint64_t
+age_ms(const struct upstream *up)
+{
+	return up->ep->w->now_ms - up->idle_since_ms;
+}
+
+/* Whether the endpoint may be closing it this very moment. */
+static bool
+stale(const struct upstream *up, bool careful)
+{
+	uint64_t limit = careful ? CAREFUL_MS : ENDPOINT_IDLE_MS;
+
+	if (up->keep_ms != 0) {
+		uint64_t keep = up->keep_ms > 1000 ? up->keep_ms - 1000 : 0;
+
+		if (keep < limit)
+			limit = keep;
+	}
+	return age_ms(up) >= limit;
+}
+
+struct upstream *
+upstream_reuse(struct endpoint *ep, struct exchange *x, bool careful)
+{
+	struct upstream *up = LIST_FIRST(&ep->idle, struct upstream, link);
+
+	if (up == NULL || stale(up, careful))
+		return NULL;
+	list_remove(&up->link);
+	deadline_clear(&up->dl);
+	ep->nidle--;
+	up->x = x;
+	up->reused = true;
+	return up;
+}
+
+int
+upstream_open(struct upstream **out, struct endpoint *ep, struct exchange *x)
+{
+	struct upstream *up = calloc(1, sizeof(*up));
+	struct worker *w = ep->w;
+	bool done = false;
+	int fd;
+
+	*out = NULL;
+	if (up == NULL)
+		return -ENOMEM;
+	fd = endpoint_connect(ep, &done);
+	if (fd < 0) {
+		free(up);
+		return fd;
+	}
+	wire_open(&up->wire, w->base, fd, on_read, on_write, up);
+	buf_init(&up->in, EXCHANGE_HEAD_MAX);
+	up->ep = endpoint_ref(ep);
+	up->x = x;
+	up->connecting = !done;
+	up->dl.arg = up;
+	count32(&ep->count->connects, 1);
+	count64(&w->cells->upstreams, 1);
+	if (wire_read(&up->wire, true) < 0 ||
+	    (!done && wire_write(&up->wire, true) < 0)) {
+		upstream_close(up);
+		return -ENOMEM;
+	}
+	if (!done) {
+		up->dl.fn = on_connect_timeout;
+		deadline_set(&w->deadlines, &up->dl, w->connect_kind);
+	}
+	*out = up;
+	return 0;
+}
+
+void
+upstream_release(struct upstream *up)
+{
+	struct endpoint *ep = up->ep;
+	struct worker *w = ep->w;
+
+	if (ep->gone || ep->down || w->draining ||
+	    ep->nidle >= ENDPOINT_IDLE_MAX ||
+	    wire_read(&up->wire, true) < 0) {
+		upstream_close(up);
+		return;
+	}
+	up->x = NULL;
+	up->idle_since_ms = w->now_ms;
+	up->dl.fn = on_idle_timeout;
+	list_unshift(&ep->idle, &up->link);
+	ep->nidle++;
+	deadline_set(&w->deadlines, &up->dl, w->pool_kind);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "proxy/wire.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+void
+wire_open(struct wire *w, struct event_base *base, int fd,
+    event_callback_fn on_read, event_callback_fn on_write, void *arg)
+{
+	w->fd = fd;
+	w->reading = w->writing = false;
+	event_assign(&w->rd, base, fd, EV_READ | EV_PERSIST, on_read, arg);
+	event_assign(&w->wr, base, fd, EV_WRITE | EV_PERSIST, on_write, arg);
+	buf_init(&w->out, WIRE_TAIL_MAX);
+}
+
+void
+wire_close(struct wire *w)
+{
+	if (w->fd == -1)
+		return;
+	wire_pause(w);
+	if (w->writing)
+		event_del(&w->wr);
+	w->writing = false;
+	fd_close(&w->fd);
+	buf_done(&w->out);
+}
+
+void
+wire_abort(struct wire *w)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	if (w->fd != -1)
+		setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	wire_close(w);
+}
+
+int
+wire_read(struct wire *w, bool on)
+{
+	if (!on)
+		wire_pause(w);
+	else if (!w->reading && event_add(&w->rd, NULL) < 0)
+		return -ENOMEM;
+	w->reading = on;
+	return 0;
+}
+
+void
+wire_pause(struct wire *w)
+{
+	if (w->reading)
+		event_del(&w->rd);
+	w->reading = false;
+}
+
+int
+wire_write(struct wire *w, bool on)
+{
+	if (on == w->writing)
+		return 0;
+	if (!on)
+		event_del(&w->wr);
+	else if (event_add(&w->wr, NULL) < 0)
+		return -ENOMEM;
+	w->writing = on;
+	return 0;
+}
+
+/* What was not sent of iov goes behind the tail. */
+static int
+keep(struct wire *w, const struct iovec *iov, int n, size_t sent)
+{
+	for (int i = 0; i < n; i++) {
+		int r;
+
+		if (sent >= iov[i].iov_len) {
+			sent -= iov[i].iov_len;
+			continue;
+		}
+		r = buf_append(&w->out, (const char *)iov[i].iov_base + sent,
+		    iov[i].iov_len - sent);
+		if (r < 0)
+			return r;
+		sent = 0;
+	}
+	return w->out.len > 0 ? wire_write(w, true) : 0;
+}
+
+int
+wire_send(struct wire *w, struct iovec *iov, int n)
+{
+	ssize_t sent = 0;
+
+	if (w->out.len == 0) {
+		do
+			sent = writev(w->fd, iov, n);
+		while (sent < 0 && errno == EINTR);
+		if (sent < 0 && errno != EAGAIN)
+			return -errno;
+	}
+	return keep(w, iov, n, sent < 0 ? 0 : (size_t)sent);
+}
+
+int
+wire_flush(struct wire *w)
+{
+	ssize_t sent;
+
+	do
+		sent = write(w->fd, w->out.data, w->out.len);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	buf_consume(&w->out, (size_t)sent);
+	if (w->out.len > 0)
+		return 0;
+	buf_done(&w->out);
+	return wire_write(w, false);
+}

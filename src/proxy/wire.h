@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * wire - a non-blocking socket with its events and an unsent tail
+ *
+ * Reading is armed once and stays; it is taken away only for back-pressure.
+ * Sending is tried at once; what the kernel did not take is kept, and EV_WRITE
+ * armed until it went. Memory is held only while there is such a tail. Embedded
+ * in a downstream or an upstream; no callback of it runs after wire_close().
+ */
+
+#ifndef PROXY_WIRE_H
+#define PROXY_WIRE_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#include "base/buf.h"
+
+#define WIRE_TAIL_MAX (512U * 1024)
+
+struct wire {
+	int fd; /* owned; -1: closed */
+	bool reading;
+	bool writing;
+	struct event rd;
+	struct event wr;
+	struct buf out;
+};
+
+void wire_open(struct wire *w, struct event_base *base, int fd,
+    event_callback_fn on_read, event_callback_fn on_write, void *arg);
+void wire_close(struct wire *w);
+void wire_abort(struct wire *w); /* with a reset, so that it looks broken */
+
+int wire_read(struct wire *w, bool on) MUST_CHECK; /* arm; 0 or -ENOMEM */
+int wire_write(struct wire *w, bool on) MUST_CHECK;
+void wire_pause(struct wire *w);
+
+/*
+ * Send or keep. 0: all is on its way (wire_pending() tells); a negative errno:
+ * the peer is gone, or there is no memory for the tail. iov is used up.
+ */
+int wire_send(struct wire *w, struct iovec *iov, int n) MUST_CHECK;
+int wire_flush(struct wire *w) MUST_CHECK; /* EV_WRITE came */
+
+static inline size_t
+wire_pending(const struct wire *w)
+{
+	return w->out.len;
+}
+
+#endif /* PROXY_WIRE_H */

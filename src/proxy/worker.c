@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: ISC */
+
+#define _GNU_SOURCE
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "proxy/downstream.h"
+#include "proxy/exchange.h"
+#include "proxy/proxy.h"
+#include "proxy/service.h"
+#include "proxy/table.h"
+#include "proxy/upstream.h"
+
+#define LOG_SUBSYSTEM "proxy"
+#include "base/log.h"
+
+#define HEARTBEAT_MS 500
+/* A client that is idle for so long into a drain is not about to ask. */
+#define DRAIN_IDLE_MS 2000
+
+void
+worker_tick(struct worker *w)
+{
+	w->now_us = clock_us();
+	w->now_ms = w->now_us / 1000;
+}
+
+void
+worker_id(struct worker *w, char *out)
+{
+	uint64_t n = w->id_count++;
+
+	for (int half = 0; half < 2; half++) {
+		uint64_t v = hash_keyed(&w->id_key[half], &n, sizeof(n));
+
+		for (int i = 0; i < 16; i++) {
+			*out++ = "0123456789abcdef"[v >> 60];
+			v <<= 4;
+		}
+	}
+}
+
+int
+worker_join(
+    struct worker *w, unsigned index, int scoreboard_fd, struct err *err)
+{
+	int r;
+
+	if (index >= SCOREBOARD_WORKERS)
+		return err_set(err, -EINVAL, "index %u is too high", index);
+	r = scoreboard_attach(&w->sb, scoreboard_fd, err);
+	if (r < 0)
+		return r;
+	w->index = index;
+	w->cells = scoreboard_worker(w->sb, index);
+	atomic_store(&w->cells->started_ms, w->now_ms);
+	atomic_store(&w->cells->heartbeat_ms, w->now_ms);
+	scoreboard_join(w->sb, index, getpid());
+	return 0;
+}
+
+/* --- draining ------------------------------------------------------------- */
+
+static void
+close_idle_clients(struct worker *w)
+{
+	LIST_EACH_SAFE (d, &w->gate.clients, struct downstream, link)
+		if (downstream_is_idle(d))
+			downstream_close(d);
+}
+
+void
+worker_idle(struct worker *w)
+{
+	if (w->draining && w->gate.nclients == 0)
+		loop_stop(w->loop);
+}
+
+static void
+go_on_draining(struct worker *w)
+{
+	if (w->now_ms - w->drain_started_ms >= DRAIN_IDLE_MS)
+		close_idle_clients(w);
+	if (w->drain_until_ms != 0 && w->now_ms >= w->drain_until_ms) {
+		log_warn("worker", "drain timed out clients=%u",
+		    w->gate.nclients);
+		loop_stop(w->loop);
+	}
+	worker_idle(w);
+}
+
+void
+worker_drain(struct worker *w, uint64_t timeout_ms)
+{
+	if (timeout_ms != 0)
+		w->drain_until_ms = w->now_ms + timeout_ms;
+	if (w->draining)
+		return;
+	log_info("worker", "draining clients=%u", w->gate.nclients);
+	w->draining = true;
+	w->drain_started_ms = w->now_ms;
+	if (w->cells != NULL)
+		atomic_store(&w->cells->draining, 1);
+	gate_close(&w->gate);
+	worker_idle(w);
+}
+
+/* --- events --------------------------------------------------------------- */
+
+static void
+on_heartbeat(void *arg)
+{
+	struct worker *w = arg;
+
+	worker_tick(w);
+	if (w->cells != NULL)
+		atomic_store(&w->cells->heartbeat_ms, w->now_ms);
+	if (w->draining)
+		go_on_draining(w);
+	loop_timer_arm(&w->heartbeat, HEARTBEAT_MS);
+}
+
+static void
+on_tick(void *arg)
+{
+	worker_tick(arg);
+}
+
+static void
+on_waiting(void *arg)
+{
+	struct worker *w = arg;
+
+	worker_tick(w);
+	service_wake_all(w, true);
+}
+
+static void
+on_terminate(void *arg)
+{
+	struct worker *w = arg;
+
+	worker_tick(w);
+	worker_drain(w, 0);
+}
+
+/* Another worker left us a place in a service's queue. */
+static void
+on_poke(void *arg)
+{
+	struct worker *w = arg;
+
+	worker_tick(w);
+	service_wake_all(w, false);
+}
+
+/* Ctrl-C reaches the whole group, and is control's to handle. */
+static void
+on_interrupt(void *arg)
+{
+	(void)arg;
+}
+
+/* --- the process ---------------------------------------------------------- */
+
+static int
+set_signals(struct worker *w)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (loop_signal_init(
+		&w->on_term, w->loop, SIGTERM, on_terminate, w) < 0 ||
+	    loop_signal_init(
+		&w->on_int, w->loop, SIGINT, on_interrupt, w) < 0 ||
+	    loop_signal_init(&w->on_poke, w->loop, SIGURG, on_poke, w) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static void
+set_kinds(struct worker *w)
+{
+	struct deadlines *ds = &w->deadlines;
+
+	w->head_kind = deadline_kind(ds, DOWNSTREAM_HEAD_MS);
+	w->idle_kind = deadline_kind(ds, DOWNSTREAM_IDLE_MS);
+	w->gone_kind = deadline_kind(ds, DOWNSTREAM_GONE_MS);
+	w->linger_kind = deadline_kind(ds, DOWNSTREAM_LINGER_MS);
+	w->connect_kind = deadline_kind(ds, UPSTREAM_CONNECT_MS);
+	w->pool_kind = deadline_kind(ds, ENDPOINT_IDLE_MS);
+}
+
+static int
+worker_init(
+    struct worker *w, const char *path, unsigned index, struct err *err)
+{
+	uint64_t seed;
+
+	w->index = index;
+	w->loop = loop_new(err);
+	if (w->loop == NULL)
+		return -ENOMEM;
+	w->base = loop_base(w->loop);
+	rand_bytes(&seed, sizeof(seed));
+	rng_seed(&w->rng, seed);
+	rand_bytes(w->id_key, sizeof(w->id_key));
+	map_init(&w->services);
+	list_init(&w->waiting);
+	list_init(&w->spare);
+	worker_tick(w);
+	deadlines_init(&w->deadlines, w->loop, &w->now_ms, on_tick, w);
+	set_kinds(w);
+	loop_timer_init(&w->waiting_tick, w->loop, on_waiting, w);
+	loop_timer_init(&w->heartbeat, w->loop, on_heartbeat, w);
+	loop_timer_arm(&w->heartbeat, HEARTBEAT_MS);
+	gate_init(&w->gate, w);
+	orders_init(&w->orders, w, path);
+	if (set_signals(w) < 0)
+		return err_set(err, -ENOMEM, "no memory for signals");
+	return 0;
+}
+
+static void
+retire_all(struct worker *w)
+{
+	struct table *t = w->table;
+
+	if (t == NULL)
+		return;
+	for (uint32_t i = 0; i < t->snap->nservices; i++)
+		for (uint32_t k = 0; k < t->services[i]->nendpoints; k++)
+			endpoint_retire(t->services[i]->endpoints[k]);
+	w->table = NULL;
+	table_free(t);
+}
+
+static void
+worker_done(struct worker *w)
+{
+	if (w->loop == NULL)
+		return;
+	orders_done(&w->orders);
+	gate_done(&w->gate);
+	retire_all(w);
+	exchange_free_spares(w);
+	loop_timer_done(&w->heartbeat);
+	loop_timer_done(&w->waiting_tick);
+	deadlines_done(&w->deadlines);
+	loop_signal_done(&w->on_term);
+	loop_signal_done(&w->on_int);
+	loop_signal_done(&w->on_poke);
+	map_done(&w->services);
+	loop_free(w->loop);
+	scoreboard_free(w->sb);
+}
+
+/*
+ * What ps shows. The arguments stand one behind the other from argv[0] of
+ * main() on; ours is a later one of them.
+ */
+static void
+set_title(int argc, char **argv, unsigned index)
+{
+	char *start = program_invocation_name;
+	char *end = argv[argc - 1] + strlen(argv[argc - 1]);
+	char title[] = "drover: proxy 00";
+	size_t at = sizeof("drover: proxy ") - 1;
+
+	if (index >= 10)
+		title[at++] = (char)('0' + index / 10 % 10);
+	title[at++] = (char)('0' + index % 10);
+	title[at] = '\0';
+	prctl(PR_SET_NAME, title);
+	if (start > argv[0] || end < start || (size_t)(end - start) < at)
+		return;
+	memset(start, 0, (size_t)(end - start));
+	memcpy(start, title, at);
+}
+
+static int
+parse_index(const char *text, unsigned *index)
+{
+	uint64_t v;
+
+	if (str_u64(span_of(text), &v) < 0 || v >= SCOREBOARD_WORKERS)
+		return -EINVAL;
+	*index = (unsigned)v;
+	return 0;
+}
+
+int
+proxy_main(int argc, char **argv)
+{
+	struct worker *w;
+	struct err err;
+	char *path;
+	unsigned index;
+	int code = 1;
+
+	if (argc != 3 || parse_index(argv[2], &index) < 0)
+		return 2;
+	log_open(LOG_INFO_);
+	path = strdup(argv[1]);
+	w = calloc(1, sizeof(*w));
+	if (path == NULL || w == NULL) {
+		log_error("worker", "out of memory");
+		goto out;
+	}
+	set_title(argc, argv, index);
+	if (worker_init(w, path, index, &err) < 0)
+		log_error("worker", "%s", err.text);
+	else if (loop_run(w->loop) < 0)
+		log_error("worker", "the event loop failed");
+	else
+		code = 0;
+	worker_done(w);
+out:
+	free(path);
+	free(w);
+	return code;
+}

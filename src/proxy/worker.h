@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * worker - what all parts of one worker process share
+ *
+ * One thread, one loop. `scratch` is where every socket is read into: what is
+ * not used up before the callback returns must be copied. `heads` is where a
+ * head is written before it is sent. The clock is read by worker_tick() at the
+ * start of a callback, which is twice a request.
+ */
+
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/rand.h"
+#include "http/head.h"
+#include "link/scoreboard.h"
+#include "loop/loop.h"
+#include "proxy/deadline.h"
+#include "proxy/gate.h"
+#include "proxy/orders.h"
+
+#define WORKER_SCRATCH (64U * 1024)
+#define WORKER_HEADS (64U * 1024)
+#define WORKER_ID 32 /* hex digits of a request id */
+
+struct exchange;
+struct table;
+
+struct worker {
+	struct loop *loop;
+	struct event_base *base;
+	unsigned index;
+
+	struct scoreboard *sb; /* NULL until the first WELCOME */
+	struct scoreboard_worker *cells;
+
+	struct table *table; /* NULL until the first snapshot */
+	struct map services; /* struct service by name, all that live */
+	struct list waiting; /* services with a queue */
+	struct loop_timer waiting_tick;
+
+	struct gate gate;
+	struct orders orders;
+	struct deadlines deadlines;
+	struct deadline_kind *head_kind, *idle_kind, *gone_kind, *linger_kind;
+	struct deadline_kind *connect_kind, *pool_kind;
+	struct rng rng;
+
+	struct list spare; /* exchanges, for reuse */
+	unsigned nspare;
+
+	uint64_t now_us, now_ms;
+	struct hash_key id_key[2];
+	uint64_t id_count;
+
+	struct loop_timer heartbeat;
+	struct loop_signal on_term, on_int, on_poke;
+	bool draining;
+	uint64_t drain_started_ms;
+	uint64_t drain_until_ms; /* 0: as long as it takes */
+
+	struct head_header headers[HEAD_HEADERS_MAX];
+	char scratch[WORKER_SCRATCH];
+	char heads[WORKER_HEADS];
+};
+
+void worker_tick(struct worker *w); /* reads the clock */
+
+/* WORKER_ID hex digits, different each time, not to be guessed. No NUL. */
+void worker_id(struct worker *w, char *out);
+
+/* The scoreboard came (once): cells can be used from here on. 0 or -errno. */
+int worker_join(struct worker *w, unsigned index, int scoreboard_fd,
+    struct err *err) MUST_CHECK;
+
+void worker_drain(struct worker *w, uint64_t timeout_ms); /* 0: no end */
+
+/* Something ended; while draining it may have been the last. */
+void worker_idle(struct worker *w);
+
+#endif /* PROXY_WORKER_H */
