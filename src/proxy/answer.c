@@ -351,7 +351,6 @@ exchange_readable(struct exchange *x)
 		cut_piece(x, (struct span){ w->scratch, (size_t)n }, &p);
 		send_piece(x, &p);
 	} else {
-		parse_heads(
-		    x, (struct span){ w->scratch, have + (size_t)n });
+		parse_heads(x, (struct span){ w->scratch, have + (size_t)n });
 	}
 }

@@ -3,8 +3,8 @@
 /*
  * caller - which service calls, on an internal listener
  *
- * Its token is the user of HTTP Basic credentials (what http://TOKEN@host/ in
- * DROVER_URL makes of it); the password is not looked at.
+ * Its token is the user of HTTP Basic credentials, which is what clients make
+ * of the user part of DROVER_URL; the password is not looked at.
  */
 
 #ifndef PROXY_CALLER_H

@@ -16,15 +16,14 @@
 #define BIT(id) (UINT64_C(1) << HDR_##id)
 
 /* What only drover says to an endpoint, whoever the client is. */
-#define OURS                                                    \
+#define OURS                                                        \
 	(BIT(HOST) | BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_HOST) | \
 	    BIT(X_FORWARDED_PROTO) | BIT(X_FORWARDED_PREFIX) |      \
 	    BIT(X_REQUEST_ID) | BIT(TRACEPARENT) | BIT(VIA) |       \
-	    BIT(DROVER_CALLER) | BIT(DROVER_DEADLINE_MS) |          \
-	    BIT(DROVER_ERROR))
+	    BIT(DROVER_CALLER) | BIT(DROVER_DEADLINE_MS) | BIT(DROVER_ERROR))
 
 /* What a trusted proxy may say beside these. */
-#define TRUSTED                                           \
+#define TRUSTED                                              \
 	(BIT(FORWARDED) | BIT(X_REAL_IP) | BIT(TRACESTATE) | \
 	    BIT(X_FORWARDED_PORT))
 
@@ -175,8 +174,9 @@ is_id(struct span s)
 static void
 take_id(struct exchange *x, const struct head *h, bool trusted)
 {
-	const struct head_header *said =
-	    trusted ? head_find(h, HDR_X_REQUEST_ID) : NULL;
+	const struct head_header *said = trusted
+	    ? head_find(h, HDR_X_REQUEST_ID)
+	    : NULL;
 
 	if (said != NULL && is_id(said->value)) {
 		memcpy(x->id, said->value.p, said->value.n);
@@ -204,8 +204,8 @@ is_traceparent(struct span s)
 static void
 put_trace(struct pen *p, struct exchange *x, const struct head *h, bool trusted)
 {
-	const struct head_header *said =
-	    trusted ? head_find(h, HDR_TRACEPARENT) : NULL;
+	const struct head_header *said = trusted ? head_find(h, HDR_TRACEPARENT)
+						 : NULL;
 	char span[WORKER_ID];
 
 	PUT(p, "traceparent: 00-");
@@ -230,8 +230,8 @@ put_trace(struct pen *p, struct exchange *x, const struct head *h, bool trusted)
 }
 
 static void
-put_origin(struct pen *p, struct exchange *x, const struct head *h,
-    bool trusted)
+put_origin(
+    struct pen *p, struct exchange *x, const struct head *h, bool trusted)
 {
 	struct downstream *d = x->down;
 
@@ -325,8 +325,7 @@ put_status(struct pen *p, unsigned status, struct span reason)
 }
 
 size_t
-compose_answer(
-    struct exchange *x, const struct head *h, char *out, size_t size)
+compose_answer(struct exchange *x, const struct head *h, char *out, size_t size)
 {
 	struct pen p = { out };
 
@@ -402,8 +401,9 @@ compose_problem(const struct compose_problem *p, char *out, size_t size)
 	if (size < sizeof(body) + ADDED)
 		return 0;
 	put_status(&pen, p->status, span_of(http_reason(p->status)));
-	PUT(&pen, "Content-Type: application/problem+json\r\n"
-		  "Cache-Control: no-store\r\nDrover-Error: ");
+	PUT(&pen,
+	    "Content-Type: application/problem+json\r\n"
+	    "Cache-Control: no-store\r\nDrover-Error: ");
 	put_span(&pen, span_of(scoreboard_fault_name(p->fault)));
 	PUT(&pen, "\r\nX-Request-Id: ");
 	put_span(&pen, p->id);

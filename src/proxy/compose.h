@@ -45,16 +45,15 @@ struct compose_problem {
 	enum scoreboard_fault fault;
 	const char *detail;
 	struct span id;
-	unsigned allowed;   /* ROUTE_ bits for Allow, with 405 */
-	unsigned retry_s;   /* Retry-After; 0: none */
-	bool challenge;	    /* WWW-Authenticate */
-	bool head;	    /* no body */
+	unsigned allowed; /* ROUTE_ bits for Allow, with 405 */
+	unsigned retry_s; /* Retry-After; 0: none */
+	bool challenge;	  /* WWW-Authenticate */
+	bool head;	  /* no body */
 	bool close;
-	bool keep_alive;    /* to be said: HTTP/1.0 */
+	bool keep_alive; /* to be said: HTTP/1.0 */
 };
 
 /* An answer of our own, head and body. Its length. */
-size_t compose_problem(
-    const struct compose_problem *p, char *out, size_t size);
+size_t compose_problem(const struct compose_problem *p, char *out, size_t size);
 
 #endif /* PROXY_COMPOSE_H */

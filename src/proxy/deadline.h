@@ -27,7 +27,7 @@ struct deadline_kind {
 
 struct deadlines {
 	struct loop_timer timer;
-	const uint64_t *now_ms; /* borrowed: the worker's coarse clock */
+	const uint64_t *now_ms;	 /* borrowed: the worker's coarse clock */
 	void (*tick)(void *arg); /* makes it current */
 	void *arg;
 	uint64_t armed_ms; /* when the timer fires; 0: not armed */

@@ -186,9 +186,9 @@ downstream_done(struct downstream *d, bool keep, bool clean)
 static enum scoreboard_fault
 fault_of(unsigned status)
 {
-	return status == 414 ? FAULT_URI_TOO_LONG :
-	    status == 431    ? FAULT_HEAD_TOO_LARGE :
-			       FAULT_BAD_REQUEST;
+	return status == 414 ? FAULT_URI_TOO_LONG
+	    : status == 431  ? FAULT_HEAD_TOO_LARGE
+			     : FAULT_BAD_REQUEST;
 }
 
 /* Before there is an exchange: answer and close. */
@@ -329,8 +329,8 @@ read_head(struct downstream *d)
 	if (have > 0)
 		memcpy(w->scratch, d->in.data + d->in_off, have);
 	do
-		n = recv(d->wire.fd, w->scratch + have, WORKER_SCRATCH - have,
-		    0);
+		n = recv(
+		    d->wire.fd, w->scratch + have, WORKER_SCRATCH - have, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return;

@@ -23,7 +23,9 @@
 #include "proxy/wire.h"
 
 #define DOWNSTREAM_IN_MAX (64U * 1024)
-#define DOWNSTREAM_HEAD_MS 10000 /* from the first byte of a head to its last */
+#define DOWNSTREAM_HEAD_MS                                                    \
+	10000			 /* from the first byte of a head to its last \
+				  */
 #define DOWNSTREAM_IDLE_MS 75000 /* between requests */
 #define DOWNSTREAM_GONE_MS 5000	 /* for the answer, after a FIN */
 #define DOWNSTREAM_LINGER_MS 2000
@@ -50,10 +52,10 @@ struct downstream {
 	struct exchange *x;
 	enum downstream_state state;
 	bool internal;
-	bool trusted;	/* in trusted_proxies, as of `checked` */
-	bool eof;	/* the client has shut its side */
-	bool keep;	/* after FLUSH */
-	bool clean;	/* after FLUSH: nothing more is coming */
+	bool trusted;	  /* in trusted_proxies, as of `checked` */
+	bool eof;	  /* the client has shut its side */
+	bool keep;	  /* after FLUSH */
+	bool clean;	  /* after FLUSH: nothing more is coming */
 	uint64_t checked; /* generation */
 	struct buf in;	  /* a part of a head, or later requests */
 	size_t in_off;	  /* of `in`, used up */

@@ -90,8 +90,8 @@ endpoint_down(struct endpoint *ep, int error)
 	count32(&ep->count->connect_failures, 1);
 	if (ep->down || ep->gone)
 		return;
-	log_warn(ep->name, "down: connect refused error=\"%s\"",
-	    strerror(error));
+	log_warn(
+	    ep->name, "down: connect refused error=\"%s\"", strerror(error));
 	ep->down = true;
 	close_idle(ep);
 	orders_endpoint_down(&ep->w->orders, ep->cell, error);

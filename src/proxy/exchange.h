@@ -7,13 +7,13 @@
  *
  * It belongs to a downstream, one at a time; it holds a place at an endpoint
  * and an upstream from the moment it is let go until the answer is complete.
- * What goes to the endpoint (head and body) passes through `req`: while `replay`
- * is true that holds all of it from the first byte, so that it can be sent
- * again elsewhere; from then on only what was not yet sent.
+ * What goes to the endpoint (head and body) passes through `req`: while
+ *`replay` is true that holds all of it from the first byte, so that it can be
+ *sent again elsewhere; from then on only what was not yet sent.
  *
- * The three files: exchange.c is its life and the rules of retrying, request.c
- * the way of the request, answer.c the way of the answer. A function that may
- * end the exchange says so; after it x is not touched.
+ * The four files: arrival.c is its beginning, exchange.c its life and the rules
+ * of retrying, request.c the way of the request, answer.c that of the answer. A
+ *function that may end the exchange says so; after it x is not touched.
  */
 
 #ifndef PROXY_EXCHANGE_H
@@ -38,6 +38,7 @@
 #define EXCHANGE_TRIED 8
 #define EXCHANGE_ID_MAX 64
 
+struct compose_problem;
 struct downstream;
 struct endpoint;
 struct service;
@@ -67,10 +68,10 @@ struct exchange {
 	enum method method;
 	bool idempotent;
 	bool http10;
-	bool keep;	/* the client's connection may go on */
-	bool expect;	/* waits for 100 Continue */
-	bool read_all;	/* its body has come to the end */
-	bool reached;	/* some byte of it went to some endpoint */
+	bool keep;     /* the client's connection may go on */
+	bool expect;   /* waits for 100 Continue */
+	bool read_all; /* its body has come to the end */
+	bool reached;  /* some byte of it went to some endpoint */
 	bool replay;
 	bool write_shut; /* the endpoint takes no more: its answer decides */
 	enum framing framing;
@@ -78,15 +79,15 @@ struct exchange {
 	struct chunk chunk, measure;
 	uint64_t body; /* bytes of it, without chunk framing */
 	struct buf req;
-	size_t sent;	 /* of req */
-	size_t head_len; /* of req, the head */
+	size_t sent;	       /* of req */
+	size_t head_len;       /* of req, the head */
 	uint32_t remaining_ms; /* the caller's deadline; 0: none */
 
 	/* The answer. */
 	bool heard; /* some byte of it came, in this attempt */
 	bool reusable;
-	bool encode; /* to the end of the connection -> chunked */
-	bool decode; /* chunked -> to the end of the connection */
+	bool encode;	   /* to the end of the connection -> chunked */
+	bool decode;	   /* chunked -> to the end of the connection */
 	bool refused_body; /* bad chunk or too large: `fault` is to be told */
 	enum framing rframing;
 	uint64_t rleft;
@@ -98,7 +99,7 @@ struct exchange {
 	unsigned attempts;
 	bool fresh;   /* no pooled connection again */
 	bool retried; /* its one retry within the budget is used */
-	enum scoreboard_fault fault; /* of the last attempt */
+	enum scoreboard_fault fault;		/* of the last attempt */
 	struct endpoint *tried[EXCHANGE_TRIED]; /* compared only */
 	unsigned ntried;
 
@@ -108,7 +109,7 @@ struct exchange {
 	size_t id_len;
 };
 
-/* --- exchange.c ----------------------------------------------------------- */
+/* --- arrival.c ------------------------------------------------------------ */
 
 /*
  * A head came; `rest` is what came behind it. Returns how many bytes of rest
@@ -116,6 +117,13 @@ struct exchange {
  */
 size_t exchange_begin(
     struct downstream *d, const struct head *h, struct span rest);
+
+/* --- exchange.c ----------------------------------------------------------- */
+
+struct exchange *exchange_new(struct worker *w); /* NULL: out of memory */
+
+/* Queue it, or begin the first attempt. May end x. */
+void exchange_admit(struct exchange *x);
 
 /* Its turn in the queue came; go: x->ep is taken. May end x. */
 void exchange_go(struct exchange *x, bool go);
@@ -126,6 +134,7 @@ void exchange_cancel(struct exchange *x);
 /* Answer with an error of our own. Ends x. */
 void exchange_fail(struct exchange *x, unsigned status,
     enum scoreboard_fault fault, const char *detail);
+void exchange_problem(struct exchange *x, struct compose_problem *p);
 
 /* The answer is complete. Ends x. */
 void exchange_finish(struct exchange *x);
@@ -148,9 +157,9 @@ void exchange_free_spares(struct worker *w);
 
 /* Take body bytes off `in`; what belongs to the body is kept or sent. */
 int request_take(struct exchange *x, struct span in, size_t *used) MUST_CHECK;
-void request_refuse(struct exchange *x); /* what it did not take; ends x */
-void request_readable(struct exchange *x); /* the client's; may end x */
-void request_flush(struct exchange *x);	   /* never ends x */
+void request_refuse(struct exchange *x);    /* what it did not take; ends x */
+void request_readable(struct exchange *x);  /* the client's; may end x */
+void request_flush(struct exchange *x);	    /* never ends x */
 void exchange_writable(struct exchange *x); /* the upstream's */
 void request_drop_replay(struct exchange *x);
 

@@ -153,8 +153,8 @@ on_snapshot(struct orders *o, const struct worker_msg *m, int fd)
 
 /* True: the descriptors have a new owner. */
 static bool
-obey(struct orders *o, const struct worker_msg *m, const int *fds,
-    unsigned nfds)
+obey(
+    struct orders *o, const struct worker_msg *m, const int *fds, unsigned nfds)
 {
 	switch (m->type) {
 	case WORKER_WELCOME:
@@ -194,9 +194,9 @@ on_control(void *arg, unsigned what)
 		return;
 	if (r <= 0) {
 		hang_up(o,
-		    r == 0		  ? "hung up" :
-			err.text[0] != '\0' ? err.text :
-					      strerror(-r));
+		    r == 0		      ? "hung up"
+			: err.text[0] != '\0' ? err.text
+					      : strerror(-r));
 		return;
 	}
 	if (!obey(o, &m, fds, nfds))

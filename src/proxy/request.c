@@ -97,8 +97,8 @@ static void
 update_reading(struct exchange *x)
 {
 	struct downstream *d = x->down;
-	bool want = x->read_all ? d->wire.reading :
-				  unsent(x) == 0 && !x->write_shut;
+	bool want = x->read_all ? d->wire.reading
+				: unsent(x) == 0 && !x->write_shut;
 
 	if (wire_read(&d->wire, want) < 0)
 		wire_pause(&d->wire); /* the idle deadline ends it */
@@ -231,8 +231,8 @@ request_refuse(struct exchange *x)
 	else if (x->fault == FAULT_QUEUE_FULL)
 		exchange_fail(x, 503, x->fault, "no memory for the request");
 	else
-		exchange_fail(x, 400, FAULT_BAD_REQUEST,
-		    "the chunked body is not valid");
+		exchange_fail(
+		    x, 400, FAULT_BAD_REQUEST, "the chunked body is not valid");
 }
 
 static void
@@ -245,8 +245,8 @@ take_body(struct exchange *x, struct span in)
 		return;
 	}
 	if (used < in.n &&
-	    downstream_stash(x->down,
-		(struct span){ in.p + used, in.n - used }) < 0) {
+	    downstream_stash(
+		x->down, (struct span){ in.p + used, in.n - used }) < 0) {
 		exchange_cancel(x);
 		return;
 	}

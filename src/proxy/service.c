@@ -154,9 +154,9 @@ warm_up(struct service *s)
 	for (uint32_t i = 0; i < s->nendpoints; i++) {
 		struct endpoint *ep = s->endpoints[i];
 		uint64_t now = s->w->now_ms, since = ep->ready_since_ms;
-		uint64_t age = since == 0 ? UINT64_MAX :
-		    now > since		  ? now - since :
-					    0;
+		uint64_t age = since == 0 ? UINT64_MAX
+		    : now > since	  ? now - since
+					  : 0;
 
 		s->weights[i].weight = balance_slow_start(ep->weight, age);
 		still |= age < BALANCE_SLOW_START_MS;
@@ -265,7 +265,8 @@ service_dequeue(struct service *s, struct exchange *x)
 {
 	list_remove(&x->link);
 	scoreboard_dequeue(s->w->sb, s->w->index, s->conf.cell);
-	count32(&s->count->waited[histogram_bucket(s->w->now_us - x->queued_us)],
+	count32(
+	    &s->count->waited[histogram_bucket(s->w->now_us - x->queued_us)],
 	    1);
 	if (--s->nqueue == 0)
 		list_remove(&s->waiting);

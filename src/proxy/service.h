@@ -28,7 +28,9 @@
 #include "proxy/deadline.h"
 
 #define SERVICE_TICK_MS 5
-#define SERVICE_PATIENCE_US 20000 /* then an older waiter elsewhere is passed */
+#define SERVICE_PATIENCE_US                               \
+	20000 /* then an older waiter elsewhere is passed \
+	       */
 
 struct endpoint;
 struct exchange;
@@ -71,10 +73,10 @@ void service_apply(struct service *s, const struct snapshot_service *conf,
 void service_retire(struct service *s); /* no snapshot names it any more */
 
 enum service_verdict {
-	SERVICE_GO,	/* x->ep is taken */
-	SERVICE_WAIT,	/* there are endpoints, all are full */
-	SERVICE_START,	/* none, but one is on its way */
-	SERVICE_NONE,	/* none at all */
+	SERVICE_GO,    /* x->ep is taken */
+	SERVICE_WAIT,  /* there are endpoints, all are full */
+	SERVICE_START, /* none, but one is on its way */
+	SERVICE_NONE,  /* none at all */
 };
 
 /* Choose an endpoint for x and take one of its places. */

@@ -42,8 +42,8 @@ build_endpoints(struct building *b, struct service *s,
     const struct snapshot_service *conf, struct fresh *f)
 {
 	f->endpoints = calloc(conf->nendpoints + 1, sizeof(struct endpoint *));
-	f->weights =
-	    calloc(conf->nendpoints + 1, sizeof(struct balance_endpoint));
+	f->weights = calloc(
+	    conf->nendpoints + 1, sizeof(struct balance_endpoint));
 	if (f->endpoints == NULL || f->weights == NULL)
 		return -ENOMEM;
 	for (; f->n < conf->nendpoints; f->n++) {
@@ -77,8 +77,7 @@ build_services(struct building *b)
 	struct snapshot *snap = b->t->snap;
 
 	b->fresh = calloc(snap->nservices + 1, sizeof(*b->fresh));
-	b->t->services =
-	    calloc(snap->nservices + 1, sizeof(struct service *));
+	b->t->services = calloc(snap->nservices + 1, sizeof(struct service *));
 	if (b->fresh == NULL || b->t->services == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < snap->nservices; i++) {
@@ -91,8 +90,8 @@ build_services(struct building *b)
 		if (build_endpoints(b, s, conf, &b->fresh[i]) < 0)
 			return -ENOMEM;
 		if (conf->token[0] != '\0' &&
-		    map_put(&b->t->callers, span_of(conf->token),
-			(void *)conf) < 0)
+		    map_put(
+			&b->t->callers, span_of(conf->token), (void *)conf) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -254,8 +253,8 @@ build_names(struct table *t, struct map *names)
 static void
 drop_fresh(struct building *b)
 {
-	for (uint32_t i = 0;
-	     b->fresh != NULL && i < b->t->snap->nservices; i++) {
+	for (uint32_t i = 0; b->fresh != NULL && i < b->t->snap->nservices;
+	     i++) {
 		struct fresh *f = &b->fresh[i];
 
 		for (uint32_t k = 0; k < f->n; k++)
@@ -357,8 +356,7 @@ table_caller(const struct table *t, struct span token)
 }
 
 bool
-table_may_call(
-    const struct snapshot_service *caller, const struct service *svc)
+table_may_call(const struct snapshot_service *caller, const struct service *svc)
 {
 	for (uint32_t i = 0; i < caller->ncalls; i++)
 		if (caller->calls[i] == svc->index)

@@ -34,7 +34,7 @@ struct table_route {
 struct table {
 	struct snapshot *snap;
 	struct route_table *routes;
-	struct table_route *to; /* one for each route */
+	struct table_route *to;	   /* one for each route */
 	struct service **services; /* in the snapshot's order, references */
 	struct map callers;	   /* snapshot_service by token */
 	char *prefixes;

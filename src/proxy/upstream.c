@@ -179,8 +179,7 @@ upstream_release(struct upstream *up)
 	struct worker *w = ep->w;
 
 	if (ep->gone || ep->down || w->draining ||
-	    ep->nidle >= ENDPOINT_IDLE_MAX ||
-	    wire_read(&up->wire, true) < 0) {
+	    ep->nidle >= ENDPOINT_IDLE_MAX || wire_read(&up->wire, true) < 0) {
 		upstream_close(up);
 		return;
 	}

@@ -31,7 +31,7 @@ struct upstream {
 	struct buf in; /* the part of a response head that came */
 	size_t scanned;
 	bool connecting;
-	bool reused;	     /* it has carried an exchange before */
+	bool reused; /* it has carried an exchange before */
 	uint64_t idle_since_ms;
 	uint32_t keep_ms; /* by the endpoint's Keep-Alive: timeout; 0: none */
 };

@@ -88,8 +88,8 @@ go_on_draining(struct worker *w)
 	if (w->now_ms - w->drain_started_ms >= DRAIN_IDLE_MS)
 		close_idle_clients(w);
 	if (w->drain_until_ms != 0 && w->now_ms >= w->drain_until_ms) {
-		log_warn("worker", "drain timed out clients=%u",
-		    w->gate.nclients);
+		log_warn(
+		    "worker", "drain timed out clients=%u", w->gate.nclients);
 		loop_stop(w->loop);
 	}
 	worker_idle(w);
@@ -173,10 +173,10 @@ static int
 set_signals(struct worker *w)
 {
 	signal(SIGPIPE, SIG_IGN);
-	if (loop_signal_init(
-		&w->on_term, w->loop, SIGTERM, on_terminate, w) < 0 ||
-	    loop_signal_init(
-		&w->on_int, w->loop, SIGINT, on_interrupt, w) < 0 ||
+	if (loop_signal_init(&w->on_term, w->loop, SIGTERM, on_terminate, w) <
+		0 ||
+	    loop_signal_init(&w->on_int, w->loop, SIGINT, on_interrupt, w) <
+		0 ||
 	    loop_signal_init(&w->on_poke, w->loop, SIGURG, on_poke, w) < 0)
 		return -ENOMEM;
 	return 0;
@@ -196,8 +196,7 @@ set_kinds(struct worker *w)
 }
 
 static int
-worker_init(
-    struct worker *w, const char *path, unsigned index, struct err *err)
+worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 {
 	uint64_t seed;
 

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC */
+
+/* The beginning of an exchange: where a request leads, and whether it may. */
+
+#include "model/balance.h"
+#include "model/route.h"
+#include "proxy/caller.h"
+#include "proxy/compose.h"
+#include "proxy/downstream.h"
+#include "proxy/exchange.h"
+#include "proxy/service.h"
+#include "proxy/table.h"
+#include "proxy/worker.h"
+
+/* --- the beginning -------------------------------------------------------- */
+
+static unsigned
+method_bit(enum method m)
+{
+	switch (m) {
+	case METHOD_GET:
+		return ROUTE_GET;
+	case METHOD_HEAD:
+		return ROUTE_HEAD;
+	case METHOD_POST:
+		return ROUTE_POST;
+	case METHOD_PUT:
+		return ROUTE_PUT;
+	case METHOD_DELETE:
+		return ROUTE_DELETE;
+	case METHOD_PATCH:
+		return ROUTE_PATCH;
+	case METHOD_OPTIONS:
+		return ROUTE_OPTIONS;
+	default:
+		return ROUTE_OTHER;
+	}
+}
+
+static struct span
+key_text(const struct exchange *x, const struct head *h)
+{
+	const struct snapshot_service *conf = &x->svc->conf;
+	struct span name = span_of(conf->hash_name), value = { NULL, 0 };
+	const struct head_header *hh;
+
+	switch (conf->hash) {
+	case SNAPSHOT_HASH_HEADER:
+		hh = head_find_name(h, name);
+		return hh != NULL ? hh->value : value;
+	case SNAPSHOT_HASH_COOKIE:
+		hh = head_find(h, HDR_COOKIE);
+		if (hh != NULL)
+			balance_cookie(hh->value, name, &value);
+		return value;
+	case SNAPSHOT_HASH_QUERY:
+		balance_query(h->query, name, &value);
+		return value;
+	case SNAPSHOT_HASH_PATH:
+		return h->path;
+	default:
+		return (struct span){ x->down->peer, x->down->peer_len };
+	}
+}
+
+/* Who has no key goes anywhere. */
+static void
+set_key(struct exchange *x, const struct head *h)
+{
+	struct span s;
+
+	if (x->svc->conf.balance != SNAPSHOT_HASH)
+		return;
+	s = key_text(x, h);
+	x->key = s.n > 0 ? balance_hash(s) : rng_next(&x->w->rng);
+}
+
+/* What is left of the caller's time, and what the service gets. */
+static void
+set_remaining(struct exchange *x, const struct head *h, bool called)
+{
+	const struct head_header *said = called
+	    ? head_find(h, HDR_DROVER_DEADLINE_MS)
+	    : NULL;
+	uint64_t ms;
+
+	x->remaining_ms = x->svc->conf.request_timeout_ms;
+	if (said != NULL && str_u64(said->value, &ms) == 0 && ms > 0 &&
+	    (x->remaining_ms == 0 || ms < x->remaining_ms))
+		x->remaining_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+static void
+read_head(struct exchange *x, const struct head *h)
+{
+	x->method = h->method;
+	x->idempotent = method_idempotent(h->method);
+	x->http10 = h->minor == 0;
+	x->keep = h->keep_alive;
+	x->framing = h->framing;
+	x->left = h->length;
+	x->expect = h->expect_100;
+	x->replay = true;
+	x->read_all = h->framing == FRAMING_NONE ||
+	    (h->framing == FRAMING_LENGTH && h->length == 0);
+	if (h->framing == FRAMING_CHUNKED) {
+		chunk_init(&x->chunk);
+		chunk_init(&x->measure);
+	}
+}
+
+static const struct table_route *
+find_route(struct exchange *x, const struct head *h)
+{
+	struct compose_problem p = { .fault = FAULT_NO_ROUTE };
+	struct route_query q = {
+		.host = h->hostname,
+		.path = h->path,
+		.method = method_bit(h->method),
+		.internal = x->down->internal,
+	};
+	struct route_answer a;
+
+	route_find(x->w->table->routes, &q, &a);
+	if (a.rule != NULL)
+		return a.rule->to;
+	p.status = a.allowed != 0 ? 405 : 404;
+	p.allowed = a.allowed;
+	p.detail = a.allowed != 0 ? "the route does not take this method"
+				  : "no route leads from this address";
+	exchange_problem(x, &p);
+	return NULL;
+}
+
+/* False: it was answered. */
+static bool
+let_in(struct exchange *x, const struct head *h, const char **caller,
+    struct service *svc)
+{
+	const struct snapshot_service *from;
+
+	if (!x->down->internal)
+		return true;
+	from = caller_of(x->w->table, h);
+	if (from == NULL) {
+		struct compose_problem p = {
+			.status = 401,
+			.fault = FAULT_UNAUTHORIZED,
+			.detail = "this listener wants a service's token",
+			.challenge = true,
+		};
+
+		exchange_problem(x, &p);
+		return false;
+	}
+	if (!table_may_call(from, svc)) {
+		exchange_fail(x, 403, FAULT_UNAUTHORIZED,
+		    "the calling service may not call this one");
+		return false;
+	}
+	*caller = from->name;
+	return true;
+}
+
+static void
+enter_service(struct exchange *x, struct service *svc)
+{
+	x->svc = service_ref(svc);
+	svc->budget.active++;
+	count64(&svc->count->requests, 1);
+}
+
+static bool
+prepare(struct exchange *x, const struct head *h)
+{
+	const struct table_route *to = find_route(x, h);
+	const char *caller = NULL;
+
+	if (to == NULL)
+		return false;
+	enter_service(x, to->svc);
+	if (!let_in(x, h, &caller, to->svc))
+		return false;
+	if (h->framing == FRAMING_LENGTH && h->length > to->svc->conf.body) {
+		exchange_fail(x, 413, FAULT_BODY_TOO_LARGE,
+		    "the body is over the limit of this service");
+		return false;
+	}
+	set_key(x, h);
+	set_remaining(x, h, caller != NULL);
+	if (compose_request(x, h, to, caller) < 0) {
+		exchange_fail(
+		    x, 503, FAULT_QUEUE_FULL, "no memory for the request");
+		return false;
+	}
+	return true;
+}
+
+size_t
+exchange_begin(struct downstream *d, const struct head *h, struct span rest)
+{
+	struct worker *w = d->w;
+	struct exchange *x = exchange_new(w);
+	size_t used = 0;
+
+	count64(&w->cells->requests, 1);
+	if (x == NULL) {
+		downstream_close(d);
+		return 0;
+	}
+	d->x = x;
+	x->down = d;
+	x->started_us = w->now_us;
+	read_head(x, h);
+	if (!prepare(x, h))
+		return 0;
+	if (!x->read_all && request_take(x, rest, &used) < 0)
+		request_refuse(x);
+	else
+		exchange_admit(x);
+	return used;
+}
