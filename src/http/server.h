@@ -3,8 +3,10 @@
 /*
  * server - an HTTP/1.1 server for the admin API and the tool services
  *
- * Behind the gateway and on Unix sockets, never at the edge. It stands on
- * libevhtp, which stops here. One loop, one thread.
+ * Behind the gateway and on Unix sockets, never at the edge. One loop, one
+ * thread. It stands on libevhtp for listening, connections and their requests,
+ * and libevhtp stops here; but no byte of a client reaches libevhtp before
+ * head.h and chunk.h have judged it, so all of their rules hold.
  *
  *	static const struct server_route routes[] = {
  *		{ "GET", "/v1/services/{s}", on_service, ROLE_READ, 0, NULL },
@@ -23,15 +25,16 @@
  * not end it: request_gone() becomes true, on_gone is called once, sending
  * gives -EPIPE, and the duty stays (request_drop() is what fits). A client that
  * only shuts down its sending side counts as gone. Requests on one connection
- * come one at a time: the next is read when the one before was ended.
+ * come one at a time: the next is read when the one before was ended and sent.
  *
- * Refused here, because libevhtp would let it pass (400 and close, problem type
- * "bad-request"): Content-Length beside Transfer-Encoding or repeated or not
- * plain digits, a Transfer-Encoding other than chunked, HTTP/1.1 without
- * exactly one valid Host, two lengths, control characters in a value, dot
- * segments, %00 and broken escapes in a path. 413 for a body over its ceiling,
- * counted while it is read. A head that is over its ceiling, or too slow, or
- * that libevhtp cannot parse closes the connection without an answer.
+ * Refused without asking a handler, as application/problem+json, and then the
+ * connection is closed (2 s or 1 MiB of what still comes is read and dropped,
+ * so that the answer arrives): a head that head.h refuses, with its status and
+ * type "bad-request"; a slow head or body 408 "request-timeout"; a body over
+ * its ceiling, told or counted, 413 "body-too-large"; broken chunks 400; 404
+ * "not-found" and 405 "method-not-allowed" (these two keep the connection if
+ * no body was to come). Expect: 100-continue is answered when `before` and the
+ * ceiling let the body come.
  */
 
 #ifndef HTTP_SERVER_H
@@ -45,6 +48,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "http/head.h"
+#include "http/problem.h"
 #include "loop/loop.h"
 
 struct request;
@@ -66,8 +70,9 @@ struct server_options {
 
 	/*
 	 * Called with the route found and the head read, before the body: true
-	 * goes on. Otherwise it has ended the request (401, 403, 503), and the
-	 * connection is closed behind that. NULL lets everybody in.
+	 * goes on. Otherwise it has ended the request (401, 403, 503); if a
+	 * body was to come, the connection is closed behind that. NULL lets
+	 * everybody in.
 	 */
 	bool (*before)(struct request *req, void *arg);
 
@@ -75,7 +80,7 @@ struct server_options {
 	size_t max_head;	/* bytes of request line and headers: 16 KiB */
 	size_t max_headers;	/* 100 */
 	size_t max_body;	/* 1 MiB */
-	size_t max_queue;	/* bytes unsent of one reply: 1 MiB */
+	size_t max_queue;	/* bytes unsent of a streamed reply: 1 MiB */
 	size_t max_connections; /* 256; one more is closed at once */
 	uint32_t head_ms;	/* from its first byte to its last: 10 s */
 	uint32_t body_ms;	/* the same for the body: 30 s */
@@ -103,13 +108,17 @@ void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg);
 size_t server_inflight(const struct server *s); /* requests not ended */
 size_t server_connections(const struct server *s);
 
-/* Everything closes at once; requests not ended are told that they are gone. */
+/*
+ * Everything closes at once; requests not ended are told that they are gone,
+ * and may be ended later. Not from inside a callback of this server.
+ */
 void server_free(struct server *s);
 
 /* --- what was asked ------------------------------------------------------- */
 
 /* Spans live until the request is ended. */
 const struct server_route *request_route(const struct request *req);
+const struct head *request_head(const struct request *req);
 enum method request_method(const struct request *req);
 struct span request_path(const struct request *req); /* as it came */
 
@@ -146,18 +155,30 @@ const struct server_peer *request_peer(const struct request *req);
 
 /* --- the answer ----------------------------------------------------------- */
 
-/* A header for the answer, before it starts; -EINVAL if it cannot be sent. */
+/*
+ * A header for the answer, before it starts. -EINVAL: it cannot be sent, or is
+ * one that the server writes itself (Content-Length and -Type, Connection,
+ * Transfer-Encoding, Date); -ENOBUFS: over 8 KiB of them; -ENOMEM.
+ */
 int request_set_header(
     struct request *req, const char *name, const char *value) MUST_CHECK;
 
-/* Whole, and end. type NULL: no Content-Type. */
+/* Whole, whatever its size, and end. type NULL: no Content-Type. */
 void request_reply(
     struct request *req, unsigned status, const char *type, struct span body);
 
 /*
- * In pieces. Chunked to HTTP/1.1, else until close. Headers are sent at once.
- * -EPIPE: the client is gone. -ENOBUFS: the queue is over max_queue and this
- * piece was not taken; on_room comes when half of it is free.
+ * request_reply() with what problem_write() makes of this, and Cache-Control:
+ * no-store. title NULL: the status's name; detail NULL: none.
+ */
+void request_problem(struct request *req, unsigned status, const char *type,
+    const char *title, const char *detail, const struct problem_field *fields,
+    size_t nfields);
+
+/*
+ * In pieces. Chunked to HTTP/1.1, else until close; to HEAD the head alone.
+ * -EPIPE: the client is gone. -ENOBUFS: the queue would be over max_queue, and
+ * this piece was not taken; on_room comes when half of it is free.
  */
 int request_start(
     struct request *req, unsigned status, const char *type) MUST_CHECK;
@@ -180,23 +201,5 @@ bool request_gone(const struct request *req);
 /* A pointer of the handler's, kept with the request; NULL at first. */
 void request_set_data(struct request *req, void *data);
 void *request_data(const struct request *req);
-
-/* --- RFC 9457 ------------------------------------------------------------- */
-
-struct problem_field {
-	const char *name;
-	const char *text; /* a string; or, where it is NULL, */
-	int64_t number;	  /* a number */
-};
-
-/*
- * An application/problem+json answer, Cache-Control: no-store, and end.
- *	{"type":"/errors/<type>","title":…,"status":…,"detail":…,<fields>}
- * type is a stable word ("not-found"); title NULL is the status's name; detail
- * NULL leaves it out.
- */
-void request_problem(struct request *req, unsigned status, const char *type,
-    const char *title, const char *detail, const struct problem_field *fields,
-    size_t nfields);
 
 #endif /* HTTP_SERVER_H */
