@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * listen - the socket that the contract of a service promises
+ *
+ *	LISTEN_FDS=1, LISTEN_PID=<us>  descriptor 3, already listening
+ *	DROVER_SOCKET=<path>           bound here; a stale one is removed first
+ *	PORT=<n>                       127.0.0.1:<n>
+ *
+ * in this order.
+ */
+
+#ifndef SVC_LISTEN_H
+#define SVC_LISTEN_H
+
+#include "base/err.h"
+
+#define SVC_BACKLOG 511
+
+/*
+ * A listening, non-blocking, close-on-exec descriptor, the caller's; or a
+ * negative errno. A path on which somebody still answers is -EADDRINUSE.
+ */
+int svc_listen(struct err *err) MUST_CHECK;
+
+#endif /* SVC_LISTEN_H */
