@@ -31,6 +31,12 @@
 #define CONF_NAME_MAX 63 /* service names: [a-z][a-z0-9-]* */
 #define CONF_REPLICAS_MAX 256
 #define CONF_SERVICES_MAX 1024
+#define CONF_ARGS_MAX 255	   /* of a command */
+#define CONF_ENV_MAX 200	   /* of a service */
+#define CONF_SPAWN_MAX (64 * 1024) /* bytes of command and env together */
+
+/* Where programs are looked up unless env says PATH. */
+#define CONF_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct conf_listen {
 	const char *address; /* "0.0.0.0:8080", "[::]:80", "unix:/path" */
@@ -185,7 +191,8 @@ struct conf_service {
 	const char *const *depends_on; /* NULL at the end */
 	const char *const *calls;      /* NULL at the end */
 	bool needs_redis;
-	const char *file; /* where it stands, for messages; "" from JSON */
+	const char
+	    *file; /* where it stands, for messages; "(applied)" from JSON */
 	unsigned line;
 	const unsigned *lines; /* conf_line()'s own */
 	uint64_t hash_spawn;   /* of all that a running process depends on */

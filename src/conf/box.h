@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+
+/* box - a configuration, its memory, and those who use it */
+
+#ifndef CONF_BOX_H
+#define CONF_BOX_H
+
+#include "base/arena.h"
+#include "conf/conf.h"
+#include "conf/fault.h"
+
+struct conf_box {
+	struct conf conf;
+	struct arena arena;
+	unsigned refs;
+};
+
+/* A service's JSON; the caller's. NULL: out of memory. */
+json_t *conf_service_json(const struct conf_service *service);
+
+/* All of drover.yaml, without the services, likewise. */
+json_t *conf_root_json(const struct conf *conf);
+
+/* The value at a schema path in such JSON, borrowed; NULL where it is not. */
+json_t *conf_json_at(json_t *root, const char *path);
+
+/*
+ * Everything that one value alone does not show, services sorted by name.
+ * lines and file are those of drover.yaml's keys.
+ */
+void conf_check_rules(const struct conf *conf, const char *file,
+    const unsigned *lines, struct faults *f);
+
+#endif /* CONF_BOX_H */

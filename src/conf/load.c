@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: ISC */
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/near.h"
+#include "conf/box.h"
+#include "conf/conf.h"
+#include "conf/schema.h"
+#include "conf/value.h"
+#include "conf/yaml_tree.h"
+
+#define FILE_MAX (1024 * 1024)
+#define ARENA_FIRST (16 * 1024)
+#define ARENA_MAX (256 * 1024 * 1024)
+#define SHOWN_MAX 128 /* of a key in a message */
+
+struct loader {
+	struct conf_box *box;
+	struct arena nodes; /* of one file */
+	struct buf text;    /* of one file */
+	struct faults faults;
+	struct conf_service preset;
+	struct conf_service *services;
+	size_t nservices, cap;
+	unsigned *root_lines;
+};
+
+/* Where a mapping is read into. */
+struct target {
+	struct loader *loader;
+	const char *file;
+	const struct schema *table;
+	unsigned *lines; /* by row; NULL in a list */
+};
+
+static bool read_row(const struct target *t, const struct schema *row,
+    const char *shown, const struct node *n, void *base);
+
+static struct value_site
+site_of(const struct target *t, const char *shown)
+{
+	return (struct value_site){
+		.arena = &t->loader->box->arena,
+		.faults = &t->loader->faults,
+		.file = t->file,
+		.shown = shown,
+	};
+}
+
+/* --- one mapping ---------------------------------------------------------- */
+
+static bool
+refuse_key(const struct target *t, const char *parent, const char *shown,
+    const struct node *n)
+{
+	const char *known[64];
+	const char *near;
+	char list[ERR_MAX];
+	size_t count = 0, len = 0;
+
+	list[0] = '\0';
+	for (size_t i = 0; t->table[i].path != NULL; i++) {
+		const char *leaf = schema_leaf(&t->table[i], parent);
+
+		if (leaf == NULL || count == ARRAY_LEN(known) ||
+		    len >= sizeof(list))
+			continue;
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
+		    count > 0 ? ", " : "", leaf);
+		known[count++] = leaf;
+	}
+	near = near_name(n->key, known, count);
+	fault_add(&t->loader->faults, t->file, n->line, shown,
+	    near != NULL ? "found an unknown key (%s?); allowed %s"
+			 : "found an unknown key%s; allowed %s",
+	    near != NULL ? near : "", list);
+	return false;
+}
+
+static void
+show_key(char out[SHOWN_MAX], const char *parent, const char *key)
+{
+	snprintf(
+	    out, SHOWN_MAX, "%s%s%s", parent, *parent != '\0' ? "." : "", key);
+}
+
+/* Keys that must be there and are not. */
+static bool
+read_absent(const struct target *t, const char *parent, const char *shown,
+    const struct node *map)
+{
+	bool ok = true;
+
+	for (size_t i = 0; t->table[i].path != NULL; i++) {
+		const struct schema *row = &t->table[i];
+		const char *leaf = schema_leaf(row, parent);
+		char key[SHOWN_MAX], allowed[ERR_MAX];
+
+		if (leaf == NULL || !row->required ||
+		    node_get(map, leaf) != NULL)
+			continue;
+		show_key(key, shown, leaf);
+		fault_add(&t->loader->faults, t->file, map->line, key,
+		    "found no such key, which is required; allowed %s",
+		    schema_allowed(row, allowed, sizeof(allowed)));
+		ok = false;
+	}
+	return ok;
+}
+
+static bool
+read_map(const struct target *t, const char *parent, const char *shown,
+    const struct node *map, void *base)
+{
+	bool ok = true;
+
+	for (const struct node *n = map->first; n != NULL; n = n->next) {
+		size_t row = schema_child(t->table, parent, n->key);
+		char key[SHOWN_MAX];
+
+		show_key(key, shown, n->key);
+		if (row == SIZE_MAX)
+			ok = refuse_key(t, parent, key, n);
+		else if (!read_row(t, &t->table[row], key, n, base))
+			ok = false;
+	}
+	return read_absent(t, parent, shown, map) && ok;
+}
+
+/* The defaults of the elements of a list, or of what is in no list. */
+static bool
+read_presets(const struct target *t, const char *list, void *base)
+{
+	size_t n = strlen(list);
+
+	for (size_t i = 0; t->table[i].path != NULL; i++) {
+		const struct schema *row = &t->table[i];
+		struct value_site site = site_of(t, row->path);
+		struct node node = { 0 };
+		const char *end = strchr(row->path, ']');
+
+		if (row->preset == NULL || (end == NULL) != (n == 0) ||
+		    strncmp(row->path, list, n) != 0)
+			continue;
+		node_resolve(&node, row->preset);
+		if (strcmp(row->preset, "[]") == 0)
+			node.kind = NODE_LIST;
+		else if (strcmp(row->preset, "{}") == 0)
+			node.kind = NODE_MAP;
+		if (!value_read(&site, row, &node, base))
+			return false;
+	}
+	return true;
+}
+
+static bool
+read_element(const struct target *t, const struct schema *row,
+    const char *shown, const struct node *n, void *base)
+{
+	struct target inner = *t;
+	char parent[32];
+
+	inner.lines = NULL;
+	snprintf(parent, sizeof(parent), "%s[]", row->path);
+	if (!read_presets(&inner, parent, base))
+		return false;
+	if (row->size == sizeof(struct conf_route))
+		((struct conf_route *)base)->line = n->line;
+	return read_map(&inner, parent, shown, n, base);
+}
+
+static bool
+read_elements(const struct target *t, const struct schema *row,
+    const char *shown, const struct node *n, void *base)
+{
+	struct value_site site = site_of(t, shown);
+	char *elements;
+	size_t i = 0;
+	bool ok = true;
+
+	if (n->kind != NODE_LIST || n->n > row->max)
+		return value_refuse(&site, row, n);
+	elements = arena_alloc(site.arena, n->n * row->size + 1);
+	if (elements == NULL)
+		return value_nomem(&site);
+	for (const struct node *e = n->first; e != NULL; e = e->next, i++) {
+		char at[2 * SHOWN_MAX];
+
+		snprintf(at, sizeof(at), "%s[%zu]", shown, i);
+		site.shown = at;
+		if (e->kind != NODE_MAP)
+			ok = value_refuse(
+			    &site, &(struct schema){ .type = SCHEMA_GROUP }, e);
+		else if (!read_element(t, row, at, e, elements + i * row->size))
+			ok = false;
+	}
+	*(char **)(void *)((char *)base + row->offset) = elements;
+	*(size_t *)(void *)((char *)base + row->count) = n->n;
+	return ok;
+}
+
+static bool
+read_row(const struct target *t, const struct schema *row, const char *shown,
+    const struct node *n, void *base)
+{
+	struct value_site site = site_of(t, shown);
+
+	if (t->lines != NULL)
+		t->lines[row - t->table] = n->line;
+	if (row->type == SCHEMA_ELEMENTS)
+		return read_elements(t, row, shown, n, base);
+	if (row->type != SCHEMA_GROUP && row->type != SCHEMA_CHECK)
+		return value_read(&site, row, n, base);
+	if (n->kind == NODE_MAP)
+		return read_map(t, row->path, shown, n, base);
+	if (n->kind == NODE_NULL)
+		return true; /* all keys below it commented out */
+	if (row->scalar == NULL || n->kind == NODE_LIST)
+		return value_refuse(&site, row, n);
+	row = &t->table[schema_find(t->table, row->scalar)];
+	return value_read(&site, row, n, base);
+}
+
+/* --- drover.yaml ---------------------------------------------------------- */
+
+static const char *
+join(struct loader *l, const char *a, const char *b)
+{
+	char path[PATH_MAX];
+	struct span s = { path, 0 };
+	int n = snprintf(path, sizeof(path), "%s%s", a, b);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		n = (int)sizeof(path) - 1;
+	s.n = (size_t)n;
+	return arena_copy(&l->box->arena, s);
+}
+
+static bool
+host_name(struct loader *l, const char **name)
+{
+	const struct schema *row =
+	    &schema_root[schema_find(schema_root, "node.name")];
+	struct buf nowhere;
+	struct faults quiet = { .out = &nowhere };
+	struct conf scratch;
+	struct value_site site = { &l->box->arena, &quiet, "", "" };
+	struct node n = { .kind = NODE_STRING };
+	char text[256] = "";
+
+	buf_init(&nowhere, 0);
+	if (gethostname(text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	n.text = text;
+	if (!value_read(&site, row, &n, &scratch))
+		scratch.node.name = join(l, "localhost", "");
+	buf_done(&nowhere);
+	*name = scratch.node.name;
+	return *name != NULL;
+}
+
+/* What stands in for a key that has no fixed default. */
+static bool
+derive_root(struct loader *l)
+{
+	static const struct conf_listen usual[] = { { "127.0.0.1:8080" } };
+	struct conf *c = &l->box->conf;
+
+	if (c->listen == NULL) {
+		c->listen = usual;
+		c->nlisten = ARRAY_LEN(usual);
+	}
+	if (c->admin.socket == NULL)
+		c->admin.socket = join(l, c->dirs.runtime, "/admin.sock");
+	return c->admin.socket != NULL &&
+	    (c->node.name != NULL || host_name(l, &c->node.name));
+}
+
+static void
+read_root(struct loader *l, const char *file, const struct node *root)
+{
+	struct target t = { l, file, schema_root, l->root_lines };
+	struct value_site site = site_of(&t, "(file)");
+
+	if (root->kind != NODE_MAP)
+		value_refuse(
+		    &site, &(struct schema){ .type = SCHEMA_GROUP }, root);
+	else
+		read_map(&t, "", "", root, &l->box->conf);
+}
+
+/* --- services ------------------------------------------------------------- */
+
+static struct conf_service *
+new_service(struct loader *l, const char *file)
+{
+	struct conf_service *s, *grown;
+
+	if (l->nservices == l->cap) {
+		size_t cap = l->cap == 0 ? 16 : l->cap * 2;
+
+		grown = realloc(l->services, cap * sizeof(*grown));
+		if (grown == NULL) {
+			fault_nomem(&l->faults, file);
+			return NULL;
+		}
+		l->services = grown;
+		l->cap = cap;
+	}
+	s = &l->services[l->nservices];
+	*s = l->preset;
+	return s;
+}
+
+static bool
+hash_service(struct conf_service *s)
+{
+	static const struct hash_key key = { 0x64726f766572, 1 };
+	json_t *json = conf_service_json(s);
+	struct buf spawn;
+	char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+	bool ok = text != NULL;
+
+	buf_init(&spawn, 4 * FILE_MAX);
+	if (ok)
+		s->hash_all = hash_keyed(&key, text, strlen(text));
+	free(text);
+	for (size_t i = 0; ok && schema_service[i].path != NULL; i++) {
+		json_t *value = conf_json_at(json, schema_service[i].path);
+
+		if (schema_service[i].reload != SCHEMA_RESPAWN || value == NULL)
+			continue;
+		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		ok = text != NULL &&
+		    buf_printf(
+			&spawn, "%s=%s\n", schema_service[i].path, text) == 0;
+		free(text);
+	}
+	if (ok)
+		s->hash_spawn = hash_keyed(&key, buf_str(&spawn), spawn.len);
+	buf_done(&spawn);
+	json_decref(json);
+	return ok;
+}
+
+static void
+read_service(struct loader *l, const char *file, const struct node *root)
+{
+	struct target t = { l, file, schema_service, NULL };
+	struct value_site site = site_of(&t, "(file)");
+	struct conf_service *s = new_service(l, file);
+
+	if (s == NULL)
+		return;
+	if (root->kind != NODE_MAP) {
+		value_refuse(
+		    &site, &(struct schema){ .type = SCHEMA_GROUP }, root);
+		return;
+	}
+	s->file = arena_copy(site.arena, span_of(file));
+	t.lines = arena_alloc(
+	    site.arena, schema_len(schema_service) * sizeof(*t.lines));
+	if (s->file == NULL || t.lines == NULL) {
+		value_nomem(&site);
+		return;
+	}
+	s->lines = t.lines;
+	s->line = root->first != NULL ? root->first->line : root->line;
+	if (!read_map(&t, "", "", root, s))
+		return;
+	if (s->readiness.kind == CONF_CHECK_NONE)
+		s->readiness.kind = CONF_CHECK_TCP;
+	if (!hash_service(s))
+		value_nomem(&site);
+	else
+		l->nservices++;
+}
+
+static int
+by_service_name(const void *a, const void *b)
+{
+	const struct conf_service *x = a, *y = b;
+	int r = strcmp(x->name, y->name);
+
+	return r != 0 ? r : strcmp(x->file, y->file);
+}
+
+/* --- a whole configuration ------------------------------------------------ */
+
+static bool
+loader_init(struct loader *l, const char *file, struct buf *errors)
+{
+	struct target service = { l, file, schema_service, NULL };
+	struct target root = { l, file, schema_root, NULL };
+
+	*l = (struct loader){ .faults = { .out = errors } };
+	arena_init(&l->nodes, ARENA_FIRST, ARENA_MAX);
+	buf_init(&l->text, FILE_MAX);
+	l->box = calloc(1, sizeof(*l->box));
+	if (l->box == NULL) {
+		fault_nomem(&l->faults, file);
+		return false;
+	}
+	l->box->refs = 1;
+	arena_init(&l->box->arena, ARENA_FIRST, ARENA_MAX);
+	l->root_lines = arena_alloc(&l->box->arena,
+	    (schema_len(schema_root) + 1) * sizeof(*l->root_lines));
+	if (l->root_lines == NULL) {
+		fault_nomem(&l->faults, file);
+		return false;
+	}
+	l->preset.hash_name = "";
+	l->preset.liveness.rise = 1;
+	l->preset.stop.websocket_drain_ms = 5 * 60 * 1000;
+	return read_presets(&service, "", &l->preset) &&
+	    read_presets(&root, "", &l->box->conf);
+}
+
+/* Lay out what could be read, so that the rules find what is wrong there. */
+static bool
+lay_out(struct loader *l)
+{
+	struct conf *c = &l->box->conf;
+	size_t n = l->nservices * sizeof(*l->services);
+	struct conf_service *services = arena_alloc(&l->box->arena, n + 1);
+
+	if (services == NULL || !derive_root(l))
+		return false;
+	if (n > 0)
+		memcpy(services, l->services, n);
+	qsort(services, l->nservices, sizeof(*services), by_service_name);
+	c->services = services;
+	c->nservices = l->nservices;
+	return true;
+}
+
+/* The configuration, if nothing is wrong with it. */
+static const struct conf *
+loader_done(struct loader *l, const char *file)
+{
+	bool refused;
+
+	if (!l->faults.nomem && !lay_out(l))
+		fault_nomem(&l->faults, file);
+	else if (!l->faults.nomem)
+		conf_check_rules(
+		    &l->box->conf, file, l->root_lines, &l->faults);
+	free(l->services);
+	arena_done(&l->nodes);
+	buf_done(&l->text);
+	refused = l->faults.n > 0;
+	if (refused && l->box != NULL)
+		conf_unref(&l->box->conf);
+	return refused ? NULL : &l->box->conf;
+}
+
+static struct node *
+read_file(struct loader *l, const char *path)
+{
+	int r;
+
+	buf_clear(&l->text);
+	r = fd_read_file(path, &l->text);
+	if (r == -ENOMEM)
+		fault_nomem(&l->faults, path);
+	else if (r == -ENOBUFS)
+		fault_add(&l->faults, path, 0, "(file)",
+		    "found more than 1 MiB; allowed that much");
+	else if (r < 0)
+		fault_add(&l->faults, path, 0, "(file)",
+		    "found %s; allowed a readable file", strerror(-r));
+	if (r < 0)
+		return NULL;
+	return yaml_tree(&l->nodes, path, buf_span(&l->text), &l->faults);
+}
+
+static int
+is_yaml(const struct dirent *e)
+{
+	const char *dot = strrchr(e->d_name, '.');
+
+	return e->d_name[0] != '.' && dot != NULL && strcmp(dot, ".yaml") == 0;
+}
+
+static int
+by_file_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void
+load_service(struct loader *l, const char *folder, const char *name)
+{
+	char path[PATH_MAX];
+	const struct node *root;
+	int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return; /* scandir() could not have found it there */
+	root = read_file(l, path);
+	if (root != NULL)
+		read_service(l, path, root);
+	arena_reset(&l->nodes);
+}
+
+/* services.d beside this file; that there is none is no fault. */
+static void
+load_services(struct loader *l, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+	struct dirent **names;
+	int n;
+
+	snprintf(folder, sizeof(folder), "%.*sservices.d",
+	    slash != NULL ? (int)(slash - path) + 1 : 0, path);
+	n = scandir(folder, &names, is_yaml, by_file_name);
+	if (n < 0 && errno != ENOENT)
+		fault_add(&l->faults, folder, 0, "(folder)",
+		    "found %s; allowed a readable folder", strerror(errno));
+	if (n > CONF_SERVICES_MAX)
+		fault_add(&l->faults, folder, 0, "(folder)",
+		    "found %d files; allowed %d", n, CONF_SERVICES_MAX);
+	for (int i = 0; i < n; i++) {
+		if (n <= CONF_SERVICES_MAX)
+			load_service(l, folder, names[i]->d_name);
+		free(names[i]);
+	}
+	if (n >= 0)
+		free(names);
+}
+
+const struct conf *
+conf_load(const char *path, struct buf *errors)
+{
+	struct loader l;
+	const struct node *root;
+
+	if (!loader_init(&l, path, errors))
+		return loader_done(&l, path);
+	root = read_file(&l, path);
+	if (root != NULL)
+		read_root(&l, path, root);
+	load_services(&l, path);
+	return loader_done(&l, path);
+}
+
+/* Take `services` out of the root: it is no key of drover.yaml. */
+static struct node *
+take_services(struct node *root)
+{
+	struct node *before = NULL;
+
+	for (struct node *n = root->first; n != NULL; n = n->next) {
+		if (root->kind == NODE_MAP && strcmp(n->key, "services") == 0) {
+			*(before != NULL ? &before->next
+					 : &root->first) = n->next;
+			return n;
+		}
+		before = n;
+	}
+	return NULL;
+}
+
+const struct conf *
+conf_from_json(json_t *json, struct buf *errors)
+{
+	static const char file[] = "(applied)";
+	struct node *root, *services;
+	struct loader l;
+
+	if (!loader_init(&l, file, errors))
+		return loader_done(&l, file);
+	root = node_from_json(&l.nodes, json);
+	if (root == NULL) {
+		fault_nomem(&l.faults, file);
+		return loader_done(&l, file);
+	}
+	services = take_services(root);
+	read_root(&l, file, root);
+	if (services != NULL && services->n <= CONF_SERVICES_MAX)
+		for (struct node *n = services->first; n != NULL; n = n->next)
+			read_service(&l, file, n);
+	return loader_done(&l, file);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "conf/schema.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/str.h"
+#include "conf/value.h"
+
+size_t
+schema_len(const struct schema *table)
+{
+	size_t n = 0;
+
+	while (table[n].path != NULL)
+		n++;
+	return n;
+}
+
+size_t
+schema_find(const struct schema *table, const char *path)
+{
+	for (size_t i = 0; table[i].path != NULL; i++)
+		if (strcmp(table[i].path, path) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+const char *
+schema_leaf(const struct schema *row, const char *parent)
+{
+	size_t n = strlen(parent);
+	const char *leaf = row->path;
+
+	if (n > 0) {
+		if (strncmp(leaf, parent, n) != 0 || leaf[n] != '.')
+			return NULL;
+		leaf += n + 1;
+	}
+	return strpbrk(leaf, ".[") == NULL ? leaf : NULL;
+}
+
+size_t
+schema_child(const struct schema *table, const char *parent, const char *key)
+{
+	for (size_t i = 0; table[i].path != NULL; i++) {
+		const char *leaf = schema_leaf(&table[i], parent);
+
+		if (leaf != NULL && strcmp(leaf, key) == 0)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+/* "a|b|c" as "one of a, b, c". */
+static void
+allowed_choices(const char *choices, char *out, size_t size)
+{
+	struct span rest = span_of(choices), part;
+	size_t n = (size_t)snprintf(out, size, "one of ");
+
+	while (n < size && span_next(&rest, '|', &part))
+		n += (size_t)snprintf(out + n, size - n, "%.*s%s", (int)part.n,
+		    part.p, rest.n > 0 ? ", " : "");
+}
+
+static void
+allowed_range(const struct schema *row, char *out, size_t size)
+{
+	char min[VALUE_SHOW_MAX], max[VALUE_SHOW_MAX];
+
+	switch (row->type) {
+	case SCHEMA_DURATION:
+		snprintf(out, size,
+		    "a duration from %s to %s, as 250ms, 5s, 2m, 1h",
+		    value_show_ms(min, row->min), value_show_ms(max, row->max));
+		break;
+	case SCHEMA_SIZE:
+		snprintf(out, size,
+		    "a size from %s to %s, as 64KiB, 512MiB, 4GiB",
+		    value_show_bytes(min, row->min),
+		    value_show_bytes(max, row->max));
+		break;
+	case SCHEMA_PERCENT:
+		snprintf(out, size,
+		    "a percentage from %" PRIu64 "%% to %" PRIu64
+		    "%%, as 150%%",
+		    row->min, row->max);
+		break;
+	default:
+		snprintf(out, size, "%san integer from %" PRIu64 " to %" PRIu64,
+		    row->type == SCHEMA_WORKERS ? "auto, or " : "", row->min,
+		    row->max);
+	}
+}
+
+/* clang-format off */
+static const struct {
+	const char *name;    /* in the manual: "Type: ..." */
+	const char *allowed; /* in an error; %llu is row->max; NULL: made */
+} types[SCHEMA_NTYPES] = {
+	[SCHEMA_GROUP] =	{ "mapping", "a mapping" },
+	[SCHEMA_ELEMENTS] =	{ "list of mappings", "a list of at most %llu mappings" },
+	[SCHEMA_CHECK] =	{ "mapping", "a mapping" },
+	[SCHEMA_TEXT] =		{ "text", "text of 1 to %llu bytes without control characters" },
+	[SCHEMA_PATH] =		{ "path", "an absolute path of at most 4095 bytes" },
+	[SCHEMA_NAME] =		{ "name", "a lower-case letter, then lower-case letters, digits and dashes, at most 63" },
+	[SCHEMA_NODE] =		{ "name", "letters, digits, dots, dashes and underscores, at most 63, a letter or digit first" },
+	[SCHEMA_ADDRESS] =	{ "address", "ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH of at most 107 bytes" },
+	[SCHEMA_HOST] =		{ "host name", "a host name without a port, or *. and a host name" },
+	[SCHEMA_URL_PATH] =	{ "URL path", "a path that begins with a slash, of visible ASCII without ? and #, without dot segments, at most %llu bytes" },
+	[SCHEMA_BOOL] =		{ "true or false", "true or false" },
+	[SCHEMA_FLAG] =		{ "choice", NULL },
+	[SCHEMA_ENUM] =		{ "choice", NULL },
+	[SCHEMA_INT] =		{ "integer", NULL },
+	[SCHEMA_DURATION] =	{ "duration", NULL },
+	[SCHEMA_SIZE] =		{ "size", NULL },
+	[SCHEMA_PERCENT] =	{ "percentage", NULL },
+	[SCHEMA_ARGV] =		{ "list of strings", "a list of 1 to %llu strings, the first not empty" },
+	[SCHEMA_NAMES] =	{ "list of names", "a list of at most %llu different names of services" },
+	[SCHEMA_ENV] =		{ "mapping of strings", "a mapping of at most %llu variables to strings in quotes" },
+	[SCHEMA_REPLICAS] =	{ "integer", NULL },
+	[SCHEMA_READY] =	{ "choice", NULL },
+	[SCHEMA_CHECK_PATH] =	{ "URL path", "a path that begins with a slash, of visible ASCII without #, at most %llu bytes" },
+	[SCHEMA_CHECK_TCP] =	{ "true or false", "true or false" },
+	[SCHEMA_CHECK_EXEC] =	{ "list of strings", "a list of 1 to %llu strings, the first not empty" },
+	[SCHEMA_SIGNAL] =	{ "choice", NULL },
+	[SCHEMA_HASH] =		{ "what to hash", "header:NAME, cookie:NAME, query:NAME, path or source" },
+	[SCHEMA_ROUTE_PATH] =	{ "URL path", "a path that begins with a slash, of visible ASCII without ? and #, without dot segments, at most %llu bytes" },
+	[SCHEMA_ROUTE_EXACT] =	{ "URL path", "a path that begins with a slash, of visible ASCII without ? and #, without dot segments, at most %llu bytes" },
+	[SCHEMA_METHODS] =	{ "list of methods", "a list of different ones of GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS" },
+	[SCHEMA_WORKERS] =	{ "integer, or auto", NULL },
+	[SCHEMA_REGISTRY] =	{ "URL", "managed, none or redis://[user:password@]host[:port][/db]" },
+	[SCHEMA_NETWORKS] =	{ "list of addresses", "a list of at most %llu addresses or networks, as 10.0.0.0/8 or fd00::/8, with nothing set behind the prefix" },
+};
+/* clang-format on */
+
+const char *
+schema_type_name(enum schema_type type)
+{
+	return types[type].name;
+}
+
+const char *
+schema_allowed(const struct schema *row, char *out, size_t size)
+{
+	const char *form = types[row->type].allowed;
+	const char *hole;
+
+	if (row->choices != NULL)
+		allowed_choices(row->choices, out, size);
+	else if (form == NULL)
+		allowed_range(row, out, size);
+	else if ((hole = strstr(form, "%llu")) == NULL)
+		snprintf(out, size, "%s", form);
+	else
+		snprintf(out, size, "%.*s%llu%s", (int)(hole - form), form,
+		    (unsigned long long)row->max, hole + strlen("%llu"));
+	return out;
+}

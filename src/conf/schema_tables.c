@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "conf/conf.h"
+#include "conf/schema.h"
+
+#define KiB (UINT64_C(1) << 10)
+#define MiB (UINT64_C(1) << 20)
+#define GiB (UINT64_C(1) << 30)
+#define SECOND UINT64_C(1000)
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+
+#define ROOT(member) .offset = offsetof(struct conf, member)
+#define LISTEN(member) .offset = offsetof(struct conf_listen, member)
+#define SERVICE(member) .offset = offsetof(struct conf_service, member)
+#define ROUTE(member) .offset = offsetof(struct conf_route, member)
+
+/* clang-format off */
+const struct schema schema_root[] = {
+{ "listen", SCHEMA_ELEMENTS, SCHEMA_DROVER, ROOT(listen),
+	.count = offsetof(struct conf, nlisten),
+	.size = sizeof(struct conf_listen), .min = 0, .max = 64,
+	.derived = "one listener on 127.0.0.1:8080",
+	.text = "Where clients come in. An empty list leaves only the internal "
+		"listener." },
+{ "listen[].address", SCHEMA_ADDRESS, SCHEMA_DROVER, LISTEN(address),
+	.required = true,
+	.text = "An IPv4 address and a port, an IPv6 address in brackets and a "
+		"port, or unix: and an absolute path." },
+
+{ "admin", SCHEMA_GROUP,
+	.text = "The socket of the admin API, which the commands speak to." },
+{ "admin.socket", SCHEMA_PATH, SCHEMA_DROVER, ROOT(admin.socket),
+	.derived = "admin.sock in directories.runtime",
+	.text = "Its path, at most 107 bytes." },
+{ "admin.groups", SCHEMA_GROUP,
+	.text = "Which groups may use it, besides root and the user that "
+		"drover runs as." },
+{ "admin.groups.admin", SCHEMA_TEXT, SCHEMA_LIVE, ROOT(admin.group_admin),
+	.max = 63, .derived = "nobody",
+	.text = "The group whose members may change things." },
+{ "admin.groups.read", SCHEMA_TEXT, SCHEMA_LIVE, ROOT(admin.group_read),
+	.max = 63, .derived = "nobody",
+	.text = "The group whose members may look." },
+
+{ "registry", SCHEMA_GROUP, .scalar = "registry.url",
+	.text = "The Redis in which others read what is up. A bare value is "
+		"short for url." },
+{ "registry.url", SCHEMA_REGISTRY, SCHEMA_DROVER, ROOT(registry),
+	.preset = "managed",
+	.text = "managed: drover runs one itself, on a Unix socket. "
+		"redis://[user:password@]host[:port][/db]: one that runs "
+		"elsewhere. none: no registry." },
+{ "registry.cluster", SCHEMA_NODE, SCHEMA_DROVER, ROOT(registry.cluster),
+	.preset = "drover",
+	.text = "The name in the hash tag of all keys, so that several "
+		"clusters can share one Redis." },
+{ "registry.memory", SCHEMA_SIZE, SCHEMA_DROVER, ROOT(registry.max_memory),
+	.min = MiB, .max = 1024 * GiB, .preset = "64MiB",
+	.text = "What the managed Redis may hold; it then refuses writes and "
+		"evicts nothing." },
+{ "registry.program", SCHEMA_TEXT, SCHEMA_DROVER, ROOT(registry.program),
+	.max = 4095, .preset = "redis-server",
+	.text = "The program of the managed Redis, as a path or as a name that "
+		"is looked up in PATH." },
+
+{ "node", SCHEMA_GROUP, .text = "This machine." },
+{ "node.name", SCHEMA_NODE, SCHEMA_DROVER, ROOT(node.name),
+	.derived = "the name of the host",
+	.text = "What others call it." },
+
+{ "workers", SCHEMA_WORKERS, SCHEMA_DROVER, ROOT(workers),
+	.min = 1, .max = 64, .preset = "auto",
+	.text = "Processes that carry traffic. auto: one for each CPU that "
+		"drover may use." },
+{ "user", SCHEMA_TEXT, SCHEMA_DROVER, ROOT(user),
+	.max = 63, .derived = "the user that drover runs as",
+	.text = "Whom the workers run as when drover is started as root." },
+{ "trusted_proxies", SCHEMA_NETWORKS, SCHEMA_LIVE, ROOT(trusted),
+	.max = 256, .preset = "[]",
+	.text = "Addresses and networks (10.0.0.0/8, fd00::/8) whose "
+		"X-Forwarded headers, X-Request-Id and traceparent are "
+		"believed." },
+
+{ "ports", SCHEMA_GROUP,
+	.text = "What services with listen: port get. Choose it outside of "
+		"net.ipv4.ip_local_port_range." },
+{ "ports.first", SCHEMA_INT, SCHEMA_LIVE, ROOT(port_first),
+	.min = 1024, .max = 65535, .preset = "20000",
+	.text = "The lowest." },
+{ "ports.last", SCHEMA_INT, SCHEMA_LIVE, ROOT(port_last),
+	.min = 1024, .max = 65535, .preset = "29999",
+	.text = "The highest." },
+
+{ "directories", SCHEMA_GROUP, .text = "Where drover keeps things." },
+{ "directories.runtime", SCHEMA_PATH, SCHEMA_DROVER, ROOT(dirs.runtime),
+	.preset = "/run/drover",
+	.text = "Sockets and the lock: gone after a reboot. The path of every "
+		"socket in it must fit into 107 bytes." },
+{ "directories.state", SCHEMA_PATH, SCHEMA_DROVER, ROOT(dirs.state),
+	.preset = "/var/lib/drover",
+	.text = "What has to stay: each service's state, the configuration "
+		"that was applied last, the managed Redis." },
+{ "directories.cache", SCHEMA_PATH, SCHEMA_DROVER, ROOT(dirs.cache),
+	.preset = "/var/cache/drover",
+	.text = "What may be deleted while nothing runs." },
+{ "directories.logs", SCHEMA_PATH, SCHEMA_DROVER, ROOT(dirs.logs),
+	.preset = "/var/log/drover",
+	.text = "Log files of services." },
+
+{ "log", SCHEMA_GROUP, .text = "The output of services." },
+{ "log.destination", SCHEMA_FLAG, SCHEMA_LIVE, ROOT(log_journal),
+	.choices = "files|journal", .preset = "files",
+	.text = "One file for each service in directories.logs, or the "
+		"journal." },
+{ "log.size", SCHEMA_SIZE, SCHEMA_LIVE, ROOT(log_size),
+	.min = 64 * KiB, .max = 16 * GiB, .preset = "10MiB",
+	.text = "A file that would grow beyond it is rotated." },
+{ "log.files", SCHEMA_INT, SCHEMA_LIVE, ROOT(log_files),
+	.min = 1, .max = 100, .preset = "3",
+	.text = "How many are kept of each service, the current one "
+		"included." },
+{ .path = NULL },
+};
+
+const struct schema schema_service[] = {
+{ "service", SCHEMA_NAME, SCHEMA_LIVE, SERVICE(name), .required = true,
+	.text = "The name: a lower-case letter, then lower-case letters, "
+		"digits and dashes, at most 63 in all." },
+{ "command", SCHEMA_ARGV, SCHEMA_RESPAWN, SERVICE(command),
+	.min = 1, .max = CONF_ARGS_MAX, .required = true,
+	.text = "The program, as a path or as a name that is looked up in "
+		"PATH, and its arguments. No shell reads it. ${PORT}, "
+		"${SOCKET}, ${INSTANCE} and ${NODE} are replaced; $$ is a "
+		"dollar." },
+{ "env", SCHEMA_ENV, SCHEMA_RESPAWN,
+	.max = CONF_ENV_MAX, .preset = "{}",
+	.text = "Environment variables, as strings, replaced likewise. Nothing "
+		"of drover's own environment is passed on." },
+{ "directory", SCHEMA_PATH, SCHEMA_RESPAWN, SERVICE(directory),
+	.derived = "the service's own folder below directories.state",
+	.text = "The working directory." },
+{ "replicas", SCHEMA_REPLICAS, SCHEMA_LIVE,
+	.min = 0, .max = CONF_REPLICAS_MAX, .preset = "1",
+	.text = "How many copies run. 0 stops the service." },
+{ "listen", SCHEMA_ENUM, SCHEMA_RESPAWN, SERVICE(listen),
+	.choices = "unix|port|fd", .preset = "unix",
+	.text = "unix: it binds the path in DROVER_SOCKET. port: it binds "
+		"127.0.0.1 and the port in PORT. fd: drover binds, and passes "
+		"descriptor 3 with LISTEN_FDS." },
+
+{ "route", SCHEMA_ELEMENTS, SCHEMA_LIVE, SERVICE(routes),
+	.count = offsetof(struct conf_service, nroutes),
+	.size = sizeof(struct conf_route), .min = 0, .max = 64,
+	.derived = "no route: nothing is sent to it",
+	.text = "Which requests go to it; the longest path wins. Two services "
+		"may not have one route." },
+{ "route[].path", SCHEMA_ROUTE_PATH, SCHEMA_LIVE, .max = 1024,
+	.derived = "none: exact must be given",
+	.text = "A prefix that ends at a slash, so that /a matches /a and /a/b "
+		"and not /ab." },
+{ "route[].exact", SCHEMA_ROUTE_EXACT, SCHEMA_LIVE, .max = 1024,
+	.derived = "none: path must be given",
+	.text = "This path alone, instead of path." },
+{ "route[].host", SCHEMA_HOST, SCHEMA_LIVE, ROUTE(host),
+	.derived = "any host",
+	.text = "A host name without a port; *.example.org is any name below "
+		"it." },
+{ "route[].methods", SCHEMA_METHODS, SCHEMA_LIVE, ROUTE(methods),
+	.min = 1, .max = 7, .derived = "any method",
+	.text = "A list of GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS." },
+{ "route[].strip", SCHEMA_BOOL, SCHEMA_LIVE, ROUTE(strip),
+	.preset = "false",
+	.text = "Whether path is taken off before the service sees it." },
+{ "route[].rewrite", SCHEMA_URL_PATH, SCHEMA_LIVE, ROUTE(rewrite),
+	.max = 1024, .derived = "the path goes on as it came",
+	.text = "What stands in the place of path; not together with strip." },
+{ "route[].expose", SCHEMA_FLAG, SCHEMA_LIVE, ROUTE(internal),
+	.choices = "public|internal", .preset = "public",
+	.text = "internal: only other services reach it, by DROVER_URL." },
+
+{ "ready", SCHEMA_READY, SCHEMA_RESPAWN, SERVICE(readiness),
+	.choices = "check|notify", .preset = "check",
+	.text = "How it says that it is ready. check: readiness passes. "
+		"notify: it sends READY=1 to NOTIFY_SOCKET." },
+{ "readiness", SCHEMA_CHECK, SCHEMA_LIVE, SERVICE(readiness),
+	.text = "Whether it takes traffic. One of path, tcp and exec; not with "
+		"ready: notify. While it starts it is asked every 100 ms for "
+		"10 s, then every 500 ms, and the first pass counts." },
+{ "readiness.path", SCHEMA_CHECK_PATH, SCHEMA_LIVE, SERVICE(readiness),
+	.max = 1024, .derived = "tcp",
+	.text = "GET it on the service's own socket; 200 to 399 is a pass." },
+{ "readiness.tcp", SCHEMA_CHECK_TCP, SCHEMA_LIVE, SERVICE(readiness),
+	.derived = "true when neither path nor exec is given",
+	.text = "true: a connection to its socket is a pass." },
+{ "readiness.exec", SCHEMA_CHECK_EXEC, SCHEMA_LIVE, SERVICE(readiness),
+	.min = 1, .max = CONF_ARGS_MAX, .derived = "tcp",
+	.text = "Run this command; exit code 0 is a pass." },
+{ "readiness.interval", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(readiness.interval_ms),
+	.min = 100, .max = HOUR, .preset = "2s",
+	.text = "Between two checks of one that has started." },
+{ "readiness.timeout", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(readiness.timeout_ms),
+	.min = 10, .max = 60 * SECOND, .preset = "1s",
+	.text = "A check that takes longer has failed." },
+{ "readiness.rise", SCHEMA_INT, SCHEMA_LIVE, SERVICE(readiness.rise),
+	.min = 1, .max = 100, .preset = "2",
+	.text = "Passes in a row that bring it back." },
+{ "readiness.fall", SCHEMA_INT, SCHEMA_LIVE, SERVICE(readiness.fall),
+	.min = 1, .max = 100, .preset = "3",
+	.text = "Failures in a row that take it out of rotation. It is not "
+		"restarted for that." },
+
+{ "liveness", SCHEMA_CHECK, SCHEMA_LIVE, SERVICE(liveness),
+	.derived = "no such check",
+	.text = "Whether it must be restarted. One of path, tcp and exec." },
+{ "liveness.path", SCHEMA_CHECK_PATH, SCHEMA_LIVE, SERVICE(liveness),
+	.max = 1024, .derived = "none",
+	.text = "As in readiness." },
+{ "liveness.tcp", SCHEMA_CHECK_TCP, SCHEMA_LIVE, SERVICE(liveness),
+	.derived = "none", .text = "As in readiness." },
+{ "liveness.exec", SCHEMA_CHECK_EXEC, SCHEMA_LIVE, SERVICE(liveness),
+	.min = 1, .max = CONF_ARGS_MAX, .derived = "none",
+	.text = "As in readiness." },
+{ "liveness.interval", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(liveness.interval_ms),
+	.min = 100, .max = HOUR, .preset = "10s",
+	.text = "Between two checks." },
+{ "liveness.timeout", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(liveness.timeout_ms),
+	.min = 10, .max = 60 * SECOND, .preset = "1s",
+	.text = "A check that takes longer has failed." },
+{ "liveness.fall", SCHEMA_INT, SCHEMA_LIVE, SERVICE(liveness.fall),
+	.min = 1, .max = 100, .preset = "3",
+	.text = "Failures in a row after which it is restarted." },
+
+{ "start", SCHEMA_GROUP, .text = "How it starts." },
+{ "start.timeout", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(start_timeout_ms),
+	.min = 100, .max = HOUR, .preset = "60s",
+	.text = "One that is not ready by then is restarted." },
+
+{ "restart", SCHEMA_GROUP,
+	.text = "The wait before a crashed one is started again, plus or minus "
+		"a quarter. It is never given up; exit code 125 means: do not "
+		"restart me." },
+{ "restart.first", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(restart.first_ms),
+	.min = 0, .max = HOUR, .preset = "0ms",
+	.text = "Before the first restart in a row." },
+{ "restart.base", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(restart.base_ms),
+	.min = 1, .max = HOUR, .preset = "100ms",
+	.text = "Before the second; the third waits ten times as long, and "
+		"from there it doubles." },
+{ "restart.max", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(restart.max_ms),
+	.min = 1, .max = DAY, .preset = "60s",
+	.text = "The longest wait; not below first and base." },
+{ "restart.reset", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(restart.reset_ms),
+	.min = 100, .max = DAY, .preset = "60s",
+	.text = "One that was ready for so long has its crashes forgotten." },
+
+{ "stop", SCHEMA_GROUP, .text = "How it stops." },
+{ "stop.drain", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(stop.drain_ms),
+	.min = 0, .max = DAY, .preset = "30s",
+	.text = "How long requests in flight may take after it has left "
+		"rotation." },
+{ "stop.signal", SCHEMA_SIGNAL, SCHEMA_LIVE, SERVICE(stop.signal),
+	.choices = "TERM|INT|QUIT|HUP|USR1|USR2|WINCH", .preset = "TERM",
+	.text = "What it is then sent." },
+{ "stop.timeout", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(stop.timeout_ms),
+	.min = 0, .max = HOUR, .preset = "10s",
+	.text = "From the signal until its whole process group is killed." },
+
+{ "balance", SCHEMA_GROUP, .scalar = "balance.policy",
+	.text = "Which copy a request goes to. A bare value is short for "
+		"policy." },
+{ "balance.policy", SCHEMA_ENUM, SCHEMA_LIVE, SERVICE(balance),
+	.choices = "least|round_robin", .preset = "least",
+	.text = "least: the one with fewest requests, of two that are drawn "
+		"(of all, up to 8). round_robin: one after the other." },
+{ "balance.hash", SCHEMA_HASH, SCHEMA_LIVE,
+	.derived = "none: policy decides",
+	.text = "Instead of policy: the same value goes to the same copy. "
+		"header:NAME, cookie:NAME, query:NAME, path or source." },
+
+{ "limits", SCHEMA_GROUP, .text = "Ceilings for its requests." },
+{ "limits.concurrency", SCHEMA_INT, SCHEMA_LIVE, SERVICE(limits.concurrency),
+	.min = 0, .max = 65535, .preset = "0",
+	.text = "Requests in flight to one copy; more wait. 0: no limit." },
+{ "limits.queue", SCHEMA_INT, SCHEMA_LIVE, SERVICE(limits.queue),
+	.min = 0, .max = 65535, .preset = "100",
+	.text = "Requests that may wait for the service; more are refused "
+		"with 503." },
+{ "limits.queue_timeout", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(limits.queue_timeout_ms),
+	.min = 1, .max = HOUR, .preset = "5s",
+	.text = "How long one may wait." },
+{ "limits.body", SCHEMA_SIZE, SCHEMA_LIVE, SERVICE(limits.body),
+	.min = 0, .max = 1024 * GiB, .preset = "64MiB",
+	.text = "The largest request body; a larger one is refused with 413." },
+{ "limits.request_timeout", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(limits.request_timeout_ms),
+	.min = 1, .max = DAY, .preset = "60s",
+	.text = "From the end of the request to the head of the answer." },
+{ "limits.idle_timeout", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(limits.idle_timeout_ms),
+	.min = 1, .max = DAY, .preset = "60s",
+	.text = "How long a body or a stream may stand still." },
+
+{ "resources", SCHEMA_GROUP,
+	.text = "Ceilings for each copy. What the host cannot enforce is shown "
+		"as unenforced in status." },
+{ "resources.memory", SCHEMA_SIZE, SCHEMA_RESPAWN, SERVICE(resources.memory),
+	.min = 0, .max = 1024 * GiB, .preset = "0B",
+	.text = "Memory. 0B: no limit." },
+{ "resources.cpu", SCHEMA_PERCENT, SCHEMA_RESPAWN,
+	SERVICE(resources.cpu_percent),
+	.min = 0, .max = 100000, .preset = "0%",
+	.text = "CPU time, in percent of one CPU. 0%: no limit." },
+{ "resources.files", SCHEMA_INT, SCHEMA_RESPAWN, SERVICE(resources.files),
+	.min = 0, .max = 1048576, .preset = "0",
+	.text = "Open files. 0: as drover's own." },
+{ "resources.processes", SCHEMA_INT, SCHEMA_RESPAWN,
+	SERVICE(resources.processes),
+	.min = 0, .max = 1048576, .preset = "0",
+	.text = "Processes and threads. 0: no limit." },
+
+{ "sandbox", SCHEMA_GROUP,
+	.text = "What each copy is kept from. A setting that cannot be given "
+		"is a start error, unless optional is true." },
+{ "sandbox.user", SCHEMA_TEXT, SCHEMA_RESPAWN, SERVICE(sandbox.user),
+	.max = 63, .derived = "the user that drover runs as",
+	.text = "Whom it runs as." },
+{ "sandbox.private_tmp", SCHEMA_BOOL, SCHEMA_RESPAWN,
+	SERVICE(sandbox.private_tmp), .preset = "false",
+	.text = "Whether it has a /tmp of its own." },
+{ "sandbox.read_only", SCHEMA_BOOL, SCHEMA_RESPAWN,
+	SERVICE(sandbox.read_only), .preset = "false",
+	.text = "Whether the file system is read-only for it, but for its own "
+		"folders." },
+{ "sandbox.network", SCHEMA_BOOL, SCHEMA_RESPAWN, SERVICE(sandbox.network),
+	.preset = "true",
+	.text = "Whether it reaches the network; false is not possible with "
+		"listen: port." },
+{ "sandbox.optional", SCHEMA_BOOL, SCHEMA_RESPAWN, SERVICE(sandbox.optional),
+	.preset = "false",
+	.text = "Whether it is started without what cannot be given." },
+
+{ "depends_on", SCHEMA_NAMES, SCHEMA_LIVE, SERVICE(depends_on),
+	.max = 64, .preset = "[]",
+	.text = "Services that must be ready before it is started, and that "
+		"are stopped after it. redis is the registry's." },
+{ "calls", SCHEMA_NAMES, SCHEMA_LIVE, SERVICE(calls),
+	.max = 64, .preset = "[]",
+	.text = "Services that it may call by DROVER_URL." },
+{ "needs_redis", SCHEMA_BOOL, SCHEMA_RESPAWN, SERVICE(needs_redis),
+	.preset = "false",
+	.text = "Whether it is given DROVER_REDIS_URL, and waits for the "
+		"registry's Redis." },
+{ .path = NULL },
+};
+/* clang-format on */
