@@ -37,6 +37,8 @@ request_free(struct request *req)
 {
 	if (req == NULL)
 		return;
+	if (req->server != NULL)
+		server_request_over(req);
 	list_remove(&req->link);
 	buf_done(&req->raw);
 	buf_done(&req->body);
@@ -180,6 +182,13 @@ request_body(const struct request *req)
 	return buf_span(&req->body);
 }
 
+void
+request_take_body(struct request *req, struct buf *body)
+{
+	*body = req->body;
+	buf_init(&req->body, 0);
+}
+
 const struct server_peer *
 request_peer(const struct request *req)
 {
@@ -318,6 +327,7 @@ send_head(struct request *req, unsigned status, const char *type, size_t size)
 	if (r == 0)
 		r = conn_send(req->conn, buf_span(&b));
 	buf_done(&b);
+	req->status = status;
 	req->started = true;
 	req->chunked = h.chunked;
 	return r;

@@ -37,10 +37,11 @@ struct request {
 	void (*on_room)(struct request *req, void *arg);
 	void *watch_arg;
 	void *data;
-	bool started; /* the head of the answer is out */
-	bool chunked; /* its body is */
-	bool silent;  /* and has no body to send: HEAD, 204, 304 */
-	bool full;    /* a piece was refused: on_room is owed */
+	unsigned status; /* of the answer; 0: none was begun */
+	bool started;	 /* the head of the answer is out */
+	bool chunked;	 /* its body is */
+	bool silent;	 /* and has no body to send: HEAD, 204, 304 */
+	bool full;	 /* a piece was refused: on_room is owed */
 };
 
 struct request *request_new(size_t max_head, size_t max_headers) MUST_CHECK;
@@ -80,6 +81,9 @@ void conn_must_close(struct conn *conn);
 
 /* The answer is complete; or, if broken, will never be. */
 void conn_ended(struct conn *conn, bool broken);
+
+/* It is about to be freed. */
+void server_request_over(struct request *req);
 
 /* A request that ended or was lost: the server may be drained now. */
 void server_request_gone(struct server *s);

@@ -113,6 +113,15 @@ server_check_drained(struct server *s)
 }
 
 void
+server_request_over(struct request *req)
+{
+	const struct server_options *o = &req->server->options;
+
+	if (o->after != NULL)
+		o->after(req, req->status, o->arg);
+}
+
+void
 server_request_gone(struct server *s)
 {
 	s->nrequests--;

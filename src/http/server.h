@@ -45,6 +45,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "http/head.h"
@@ -75,6 +76,13 @@ struct server_options {
 	 * everybody in.
 	 */
 	bool (*before)(struct request *req, void *arg);
+
+	/*
+	 * Called once for each request whose head was good, when it is over:
+	 * for logs, counters, and what hangs on request_data(). It may be read
+	 * and nothing more. status 0: no answer was begun.
+	 */
+	void (*after)(struct request *req, unsigned status, void *arg);
 
 	/* Ceilings; 0 takes the default. */
 	size_t max_head;	/* bytes of request line and headers: 16 KiB */
@@ -142,6 +150,10 @@ bool request_header_at(const struct request *req, size_t i, struct span *name,
     struct span *value); /* false past the last */
 
 struct span request_body(const struct request *req);
+
+/* The body becomes the caller's, to outlive the request; *body is overwritten.
+ */
+void request_take_body(struct request *req, struct buf *body);
 
 struct server_peer {
 	bool local; /* a Unix socket: pid, uid and gid count (SO_PEERCRED) */

@@ -40,7 +40,9 @@ static struct world {
 	unsigned gone;
 	unsigned room;
 	unsigned drained;
-	bool refuse; /* in on_before */
+	bool refuse;	 /* in on_before */
+	unsigned over;	 /* calls of on_after */
+	unsigned status; /* in the last of them */
 } w;
 
 /* --- handlers ------------------------------------------------------------- */
@@ -155,6 +157,28 @@ on_before(struct request *req, void *arg)
 	return false;
 }
 
+static void
+on_after(struct request *req, unsigned status, void *arg)
+{
+	assert_ptr_equal(arg, &w);
+	assert_true(request_path(req).n > 0);
+	w.over++;
+	w.status = status;
+}
+
+static void
+on_take(struct request *req, void *arg)
+{
+	struct buf body;
+
+	(void)arg;
+	request_take_body(req, &body);
+	assert_int_equal(request_body(req).n, 0);
+	request_reply(req, 200, "text/plain", SPAN("taken"));
+	assert_string_equal(buf_str(&body), "12345");
+	buf_done(&body);
+}
+
 static const struct server_route routes[] = {
 	{ "GET", "/echo", on_echo, 1, 0, NULL },
 	{ "POST", "/echo", on_echo, 2, 0, NULL },
@@ -168,6 +192,7 @@ static const struct server_route routes[] = {
 	{ "POST", "/hold", on_hold, 0, 0, NULL },
 	{ "GET", "/empty", on_empty, 0, 0, NULL },
 	{ "GET", "/drop", on_drop, 0, 0, NULL },
+	{ "POST", "/take", on_take, 0, 0, NULL },
 	{ "GET", "/stream", on_stream, 0, 0, NULL },
 	{ "GET", "/peer", on_peer, 0, 0, NULL },
 };
@@ -213,6 +238,7 @@ start(struct server_options options)
 	w.options.nroutes = ARRAY_LEN(routes);
 	w.options.arg = &w;
 	w.options.before = on_before;
+	w.options.after = on_after;
 	w.server = server_new(w.loop, &w.options, &err);
 	assert_non_null(w.server);
 	assert_int_equal(server_listen(w.server, tcp_listener(), &err), 0);
@@ -811,6 +837,48 @@ before_may_refuse_before_the_body(void **state)
 	assert_int_equal(ask(SPAN("GET /nowhere" HOST "\r\n")), 404);
 	assert_int_equal(w.asked, 0);
 	wire_close(&x);
+}
+
+static void
+each_request_is_told_over_once(void **state)
+{
+	struct wire x;
+
+	(void)state;
+	start((struct server_options){ .max_body = 16 });
+	assert_int_equal(ask(SPAN("GET /echo" HOST "\r\n")), 200);
+	assert_int_equal(w.over, 1);
+	assert_int_equal(w.status, 200);
+	assert_int_equal(ask(SPAN("GET /nowhere" HOST "\r\n")), 404);
+	assert_int_equal(w.status, 404);
+	assert_int_equal(
+	    ask(SPAN("POST /echo" HOST "Content-Length: 17\r\n\r\n")), 413);
+	assert_int_equal(w.over, 3);
+	assert_int_equal(w.status, 413);
+	wire_open(&x);
+	wire_say(&x, SPAN("POST /echo" HOST "Content-Length: 9\r\n\r\nhalf"));
+	WAIT(server_inflight(w.server) == 1);
+	wire_close(&x);
+	WAIT(w.over == 4);
+	assert_int_equal(w.status, 0);
+	wire_open(&x);
+	WAIT_HELD(&x);
+	wire_close(&x);
+	WAIT(w.gone == 1);
+	assert_int_equal(w.over, 4);
+	request_drop(w.held);
+	assert_int_equal(w.over, 5);
+	assert_int_equal(w.status, 0);
+}
+
+static void
+a_body_can_outlive_its_request(void **state)
+{
+	(void)state;
+	start((struct server_options){ 0 });
+	assert_int_equal(
+	    ask(SPAN("POST /take" HOST "Content-Length: 5\r\n\r\n12345")), 200);
+	assert_string_equal(buf_str(&got.body), "taken");
 }
 
 static void
@@ -1433,6 +1501,8 @@ main(void)
 		TEST(an_early_answer_arrives_while_the_body_comes),
 		TEST(discarding_has_a_ceiling),
 		TEST(before_may_refuse_before_the_body),
+		TEST(each_request_is_told_over_once),
+		TEST(a_body_can_outlive_its_request),
 		TEST(a_body_that_is_expected_is_asked_for),
 		TEST(slow_heads_and_bodies_are_408),
 		TEST(a_dripping_head_is_cut_off_all_the_same),
