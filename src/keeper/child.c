@@ -108,9 +108,17 @@ read_report(struct child *c)
 
 	if (c->process.report < 0)
 		return;
+	/*
+	 * Unwatched before it is closed: a sibling between fork and exec has it
+	 * open too, and epoll would go on telling of it.
+	 */
+	loop_io_want(&c->report, 0);
 	r = process_report(&c->process, c->stage);
-	if (r == 0)
+	if (r == 0) {
+		if (loop_io_want(&c->report, LOOP_READ) < 0)
+			log_warn("loop", "no memory to watch a start");
 		return;
+	}
 	loop_io_done(&c->report);
 	c->runs = r > 0;
 	if (c->runs)

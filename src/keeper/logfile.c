@@ -38,6 +38,8 @@ static struct {
 	char text[PENDING];
 	size_t len;
 	unsigned lines;
+	uint64_t at_ms; /* what `at` says */
+	char at[CLOCK_TEXT];
 } pending;
 
 void
@@ -256,13 +258,15 @@ logfile_flush(struct logfile *f)
 static void
 to_file(struct logfile *f, const char *slot, const struct keeper_line *line)
 {
-	char at[CLOCK_TEXT];
 	char *p;
 
+	if (line->at_ms != pending.at_ms)
+		clock_text(pending.at, line->at_ms);
+	pending.at_ms = line->at_ms;
 	if (pending.len + FRAME + line->text.n > PENDING)
 		logfile_flush(f);
 	p = pending.text + pending.len;
-	p += snprintf(p, FRAME, "%s %s %s ", clock_text(at, line->at_ms), slot,
+	p += snprintf(p, FRAME, "%s %s %s ", pending.at, slot,
 	    line->stderr_ ? "err" : "out");
 	if (line->text.n > 0)
 		memcpy(p, line->text.p, line->text.n);

@@ -21,7 +21,7 @@
 #include "control/herd.h"
 #include "link/keeper_msg.h"
 
-#define SEEN_MAX 64
+#define SEEN_MAX 4096
 
 /* What was heard of a child. */
 struct seen {
