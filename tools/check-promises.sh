@@ -44,8 +44,12 @@ exists() {
 }
 
 tests() {
-	grep -no '`[^` ]*::[^` ]*`' "$page" | tr -d '`' |
-	while IFS=: read -r line path _ name; do
+	awk '/^\|/ {
+		while (match($0, /`[^` ]*::[^` ]*`/)) {
+			print FNR ":" substr($0, RSTART + 1, RLENGTH - 2)
+			$0 = substr($0, RSTART + RLENGTH)
+		}
+	}' "$page" | while IFS=: read -r line path _ name; do
 		exists "$path" "$name" ||
 			echo "$page:$line: no test $name in $path"
 	done

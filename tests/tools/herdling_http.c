@@ -14,6 +14,7 @@
 extern char **environ;
 
 static uint64_t nrequests;
+static uint64_t first_us; /* when the first request with a token came */
 static bool sick, unready;
 static char last_token[128];
 
@@ -68,8 +69,9 @@ who(struct conn *c, struct wire_text *body, const char *token)
 	wire_json(body, c->rq.query);
 	wire_printf(body,
 	    ", \"requests\": %" PRIu64 ", \"bytes\": %" PRIu64
-	    ", \"hash\": \"%016" PRIx64 "\"",
-	    nrequests, c->rq.body.bytes, c->rq.body.hash);
+	    ", \"hash\": \"%016" PRIx64 "\", \"started_us\": %" PRIu64
+	    ", \"first_us\": %" PRIu64,
+	    nrequests, c->rq.body.bytes, c->rq.body.hash, started_us, first_us);
 }
 
 static bool
@@ -288,6 +290,8 @@ read_head(struct conn *c, size_t n)
 	rq->token[0] = '\0';
 	if (!wire_header(rq->head, "X-Token", rq->token, sizeof(rq->token)))
 		wire_query(rq->query, "t", rq->token, sizeof(rq->token));
+	if (first_us == 0 && rq->token[0] != '\0')
+		first_us = wire_now_us();
 	if (wire_header(rq->head, "Connection", value, sizeof(value)) &&
 	    strcasecmp(value, "close") == 0)
 		c->close = true;

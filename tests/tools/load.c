@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,7 @@ static uint32_t *took_us; /* each ok, for the percentiles */
 static size_t ntook, took_size;
 static char first_error[256];
 static uint64_t start_us, end_us;
+static volatile sig_atomic_t enough;
 
 static void
 note(const char *what, const struct conn *c)
@@ -376,7 +378,8 @@ on_writable(struct conn *c)
 static bool
 more_wanted(uint64_t now)
 {
-	return now < end_us && (opt.requests == 0 || sent < opt.requests);
+	return !enough && now < end_us &&
+	    (opt.requests == 0 || sent < opt.requests);
 }
 
 static uint64_t
@@ -539,9 +542,18 @@ option_set(const char *name, const char *value)
 	return false;
 }
 
+/* SIGTERM: no more requests; those under way are finished and judged. */
+static void
+on_term(int signo)
+{
+	(void)signo;
+	enough = 1;
+}
+
 int
 main(int argc, char **argv)
 {
+	signal(SIGTERM, on_term);
 	for (int i = 1; i < argc; i += 2)
 		if (i + 1 >= argc || !option_set(argv[i], argv[i + 1]))
 			return usage();

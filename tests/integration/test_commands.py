@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: ISC
+"""The admin API and the command line of a running herd."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from drover import BUILD, all_ok, alive, herdling, wait_for
+
+
+def test_status_is_what_the_contract_says(herd):
+    d = herd({"a": herdling(replicas=2)}, node={"name": "n1"})
+    d.ready("a")
+    d.load("-n", 100, "--path", "/a/").verdict()
+    p = d.cli("status", "--json")
+    assert p.returncode == 0
+    s = json.loads(p.stdout)
+    assert s["node"] == "n1" and s["pid"] == d.proc.pid and alive(s["keeper"]["pid"])
+    assert isinstance(s["version"], str) and isinstance(s["generation"], int)
+    assert s["registry"]["state"] == "off"
+    assert len(s["workers"]) == 2 and all(alive(w["pid"]) for w in s["workers"])
+    a = s["services"][0]
+    for key in ("name", "state", "ready", "desired", "restarts", "rps", "p99_ms", "queue", "inflight", "unenforced", "instances"):
+        assert key in a, key
+    assert (a["name"], a["state"], a["ready"], a["desired"]) == ("a", "ready", 2, 2)
+    i = a["instances"][0]
+    for key in ("id", "pid", "state", "restarts", "uptime_s", "address", "mem_bytes", "cpu_pct"):
+        assert key in i, key
+    assert i["id"] == "a.0" and alive(i["pid"])
+    table = d.cli("status").stdout.splitlines()
+    assert table[0].split()[:4] == ["SERVICE", "READY", "STATE", "RESTARTS"]
+    assert table[1].split()[:3] == ["a", "2/2", "ready"]
+
+
+def test_an_unhealthy_herd_is_exit_3(herd):
+    d = herd({"bad": herdling("--crash", 1), "good": herdling()})
+    d.ready("good")
+    wait_for(lambda: d.service("bad")["state"] == "backoff")
+    assert d.cli("status").returncode == 3
+    assert d.cli("status", "good").returncode == 0
+
+
+def test_start_stop_restart_scale_under_load(herd):
+    d = herd({"a": herdling(replicas=2)})
+    d.ready("a")
+    load = d.load("-c", 4, "-d", 60, "--path", "/a/")
+    old = d.pids("a")
+    assert d.cli("restart", "--wait", "a").returncode == 0
+    assert not set(old.values()) & set(d.pids("a").values())
+    assert d.cli("scale", "--wait", "a=4").returncode == 0
+    assert d.service("a")["ready"] == 4
+    assert d.cli("scale", "--wait", "a=1").returncode == 0
+    assert len(d.pids("a")) == 1
+    verdict = load.end()
+    assert all_ok(verdict), verdict
+    assert d.cli("stop", "--wait", "a").returncode == 0
+    assert d.service("a")["state"] == "stopped" and not d.pids("a")
+    assert d.cli("start", "--wait", "a").returncode == 0
+    d.ready("a")
+
+
+def test_one_instance_can_be_restarted_and_killed(herd):
+    d = herd({"a": herdling(replicas=2)})
+    d.ready("a")
+    pids = d.pids("a")
+    assert d.cli("restart", "--wait", "a.1").returncode == 0
+    d.ready("a")
+    after = d.pids("a")
+    assert after["a.0"] == pids["a.0"] and after["a.1"] != pids["a.1"]
+    assert d.api("POST", "/v1/instances/a.0/kill").status in (200, 202)
+    wait_for(lambda: d.pids("a").get("a.0") not in (None, after["a.0"]))
+
+
+def test_logs_are_shown_and_followed(herd):
+    d = herd({"a": herdling("--say", "first line")})
+    d.ready("a")
+    wait_for(lambda: "first line" in d.cli("logs", "a").stdout)
+    p = subprocess.Popen(
+        [str(BUILD / "bin/drover"), "--socket", str(d.socket), "logs", "-f", "a"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    )
+    try:
+        time.sleep(0.3)
+        for n in range(5):
+            d.get(f"/a/say?line-{n}")
+        got = ""
+        end = time.monotonic() + 15
+        os.set_blocking(p.stdout.fileno(), False)
+        while "line-4" not in got and time.monotonic() < end:
+            got += p.stdout.read() or ""
+            time.sleep(0.02)
+        assert "first line" in got and [f"line-{n}" in got for n in range(5)] == [True] * 5, got
+    finally:
+        p.kill()
+        p.wait()
+
+
+def test_events_tell_what_happened_and_why(herd):
+    d = herd({"a": herdling(replicas=2)})
+    d.ready("a")
+    p = subprocess.Popen(
+        [str(BUILD / "bin/drover"), "--socket", str(d.socket), "events", "-f", "--json"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    )
+    try:
+        time.sleep(0.3)
+        os.kill(d.pids("a")["a.0"], signal.SIGSEGV)
+        os.set_blocking(p.stdout.fileno(), False)
+        got, end = "", time.monotonic() + 15
+
+        def events():
+            return [json.loads(x) for x in got.splitlines() if x.endswith("}")]
+
+        def died():
+            return [e for e in events() if e.get("instance") == "a.0" and e.get("from") == "ready"]
+
+        while not died() and time.monotonic() < end:
+            got += p.stdout.read() or ""
+            time.sleep(0.02)
+        assert died(), got
+        assert "SEGV" in died()[-1]["cause"] or "11" in died()[-1]["cause"], died()
+    finally:
+        p.kill()
+        p.wait()
+
+
+def test_metrics_are_prometheus_text(herd):
+    d = herd({"a": herdling()})
+    d.ready("a")
+    d.load("-n", 100, "--path", "/a/").verdict()
+    answer = d.api("GET", "/metrics")
+    assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/plain")
+    text = answer.body.decode()
+    samples = [x for x in text.splitlines() if x and not x.startswith("#")]
+    assert any('service="a"' in x for x in samples)
+    for line in samples:
+        float(line.rpartition(" ")[2])
+    counted = [x for x in samples if x.startswith("drover_requests_total") and 'service="a"' in x]
+    assert sum(float(x.rpartition(" ")[2]) for x in counted) >= 100
+
+
+def test_openapi_lists_every_path_with_its_role(herd):
+    d = herd({"a": herdling()})
+    api = d.api("GET", "/v1/openapi.json").json()
+    assert api["openapi"].startswith("3.")
+    for path in ("/v1/status", "/v1/services/{s}/scale", "/v1/reload", "/metrics"):
+        assert any(p.replace("{service}", "{s}") == path for p in api["paths"]), path
+    assert d.api("GET", "/healthz").status == 200
+
+
+def test_a_changed_generation_is_a_conflict(herd):
+    d = herd({"a": herdling()})
+    d.ready("a")
+    etag = d.api("GET", "/v1/services/a").headers["ETag"]
+    assert d.api("POST", "/v1/services/a/scale", {"replicas": 2}, {"If-Match": etag}).status in (200, 202)
+    stale = d.api("POST", "/v1/services/a/scale", {"replicas": 3}, {"If-Match": etag})
+    assert stale.status == 412, stale
+    assert d.service("a")["desired"] == 2
+
+
+def test_shutdown_ends_the_whole_herd(herd):
+    d = herd({"a": herdling(replicas=2)})
+    d.ready("a")
+    pids = list(d.pids("a").values())
+    assert d.cli("shutdown").returncode == 0
+    assert d.proc.wait(30) == 0
+    wait_for(lambda: not alive(d.keeper_pid))
+    assert not any(alive(p) for p in pids)
+    assert not d.socket.exists()
+
+
+def test_help_version_and_completion():
+    def run(*args):
+        return subprocess.run([str(BUILD / "bin/drover"), *args], capture_output=True, text=True, timeout=20, check=False)
+
+    assert run("version").returncode == 0 and run("version").stdout.startswith("drover ")
+    assert run("--help").returncode == 0 and "status" in run("--help").stdout
+    assert run().returncode == 2
+    for command in ("run", "status", "start", "stop", "restart", "scale", "logs", "events", "check", "plan", "reload", "shutdown", "version"):
+        p = run(command, "--help")
+        assert p.returncode == 0 and command in p.stdout, (command, p)
+    bash = run("completion", "bash").stdout
+    assert subprocess.run(["bash", "-n"], input=bash, text=True, check=False).returncode == 0
+    assert "restart" in bash
+
+
+def test_the_example_configuration_is_accepted(tmp_path):
+    """conf/ is what an operator starts from; programs it names are stood in for."""
+    import re
+    import shutil
+
+    from drover import ROOT
+
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    for path in (tmp_path / "conf").rglob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r"\bdrover-(image|video|realtime|data)\b(?=[\],\s])", "/bin/true", text)
+        text = re.sub(r"(user: *)[a-z-]+", r"\1nobody", text)
+        path.write_text(text, encoding="utf-8")
+    p = subprocess.run(
+        [str(BUILD / "bin/drover"), "check", "--config", str(tmp_path / "conf/drover.yaml")],
+        capture_output=True, text=True, timeout=20, check=False,
+    )
+    assert p.returncode == 0, p

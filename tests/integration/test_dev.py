@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: ISC
+"""./dev run, as somebody with a checkout uses it."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from drover import ROOT, UnixConnection, ask, free_port, leftovers, wait_for
+
+PHOTO = ROOT / "examples/photo.jpg"
+# It runs what stands in build/, whatever build the other tests look at.
+pytestmark = pytest.mark.measured
+
+
+def dev(*args, **kw):
+    return subprocess.run(
+        [str(ROOT / "dev"), *map(str, args)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, **kw,
+    )
+
+
+class Run:
+    def __init__(self, state, *args):
+        self.state, self.log = state, state.parent / "dev.log"
+        with open(self.log, "ab") as log:
+            self.proc = subprocess.Popen(
+                [str(ROOT / "dev"), "run", "--state", str(state), *map(str, args)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )
+
+    def said(self):
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def status(self):
+        assert self.proc.poll() is None, self.said()
+        return ask(UnixConnection(self.state / "run/admin.sock"), "GET", "/v1/status").json()
+
+    def ready(self):
+        wait_for(lambda: self.status()["services"][0]["state"] == "ready", 60)
+        return self.status()
+
+    def interrupt(self):
+        if self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGINT)
+        return self.proc.wait(60)
+
+
+@pytest.fixture
+def run(tmp_path):
+    runs = []
+
+    def start(*args):
+        runs.append(Run(tmp_path / "var", *args))
+        return runs[-1]
+
+    yield start
+    for r in runs:
+        try:
+            r.interrupt()
+        finally:
+            print(r.said()[-3000:])
+    assert not leftovers(tmp_path)
+
+
+def test_one_command_and_a_real_photograph_goes_through(run, figure):
+    port = free_port()
+    began = time.monotonic()
+    r = run("--port", port, "--only", "image")
+    wait_for(lambda: r.status()["pid"] == r.proc.pid, 60)
+    took = time.monotonic() - began
+    status = r.ready()
+    assert f"http://127.0.0.1:{port}/image/" in r.said()
+    webp = subprocess.run(
+        ["curl", "-sS", "--fail-with-body", "--data-binary", f"@{PHOTO}",
+         f"http://127.0.0.1:{port}/image/process?width=300&format=webp"],
+        capture_output=True, timeout=60, check=True,
+    ).stdout
+    assert webp[8:12] == b"WEBP"
+    assert status["registry"]["state"] == "up" or wait_for(lambda: r.status()["registry"]["state"] == "up")
+    shown = subprocess.run(
+        [str(ROOT / "build/bin/drover"), "--socket", str(r.state / "run/admin.sock"), "status"],
+        capture_output=True, text=True, timeout=20, check=False,
+    )
+    assert shown.returncode == 0 and "image" in shown.stdout
+    figure("./dev run to a status, all built", f"{took:.2f} s")
+    assert took < 2
+    assert r.interrupt() == 0
+
+
+def test_equal_arguments_write_equal_bytes_and_a_second_run_takes_over(run, tmp_path):
+    port = free_port()
+    r = run("--port", port)
+    first = r.ready()
+    pids = [i["pid"] for i in first["services"][0]["instances"]]
+    files = {p: p.read_bytes() for p in (tmp_path / "var").rglob("*.yaml")}
+    assert len(files) == 2
+    r.proc.kill()
+    r.proc.wait()
+    again = run("--port", port)
+    wait_for(lambda: again.status()["pid"] == again.proc.pid, 30)
+    second = again.ready()
+    assert [i["pid"] for i in second["services"][0]["instances"]] == pids
+    assert {p: p.read_bytes() for p in files} == files
+    assert again.interrupt() == 0
+
+
+def test_a_long_path_gets_a_short_runtime_folder(tmp_path):
+    state = tmp_path / ("d" * 60) / ("e" * 60)
+    p = subprocess.Popen(
+        [str(ROOT / "dev"), "run", "--port", str(free_port()), "--state", str(state)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    runtime = None
+    try:
+        for line in p.stdout:
+            if "they are in" in line:
+                runtime = Path(line.split()[-1])
+            if "Ctrl-C" in line:
+                break
+        assert runtime and len(str(runtime)) < 60
+        wait_for(lambda: ask(UnixConnection(runtime / "admin.sock"), "GET", "/v1/status").status == 200, 30)
+    finally:
+        p.send_signal(signal.SIGINT)
+        assert p.wait(60) == 0
+    runtime.joinpath("lock").unlink(missing_ok=True)
+    runtime.rmdir()
+
+
+def test_wrong_arguments_are_named():
+    for args, word in (
+        (["run", "--only", "imago"], "image"),
+        (["run", "--port", "99999"], "65534"),
+        (["run", "--port", "x"], "65534"),
+        (["run", "--state"], "value"),
+        (["run", "--what"], "--what"),
+        (["test", "everything"], "everything"),
+        (["bench", "moon"], "moon"),
+        (["fly"], "usage"),
+    ):
+        p = dev(*args)
+        assert p.returncode == 2, (args, p)
+        assert word in p.stderr, (args, p.stderr)
