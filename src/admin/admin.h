@@ -13,11 +13,11 @@
  * Answers are JSON, errors RFC 9457. Every change, refused ones included, is
  * one log line of the subsystem "audit": who by uid and pid, what, how it
  * ended. Streams (logs, events) are bounded: ADMIN_STREAMS of them at a time,
- * each with at most ADMIN_STREAM_QUEUE bytes unsent; a reader slower than that
- * is cut and counted.
+ * each with at most ADMIN_STREAM_QUEUE bytes unsent beside what was kept; a
+ * reader slower than that is cut and counted.
  *
- * It never blocks, and keeps no state but connections and counters: all that
- * it says it asks of control.
+ * It never blocks (but for the lookup of groups), and keeps no state but
+ * connections and counters: all that it says it asks of control.
  */
 
 #ifndef ADMIN_ADMIN_H
@@ -29,9 +29,10 @@
 #include "control/control.h"
 #include "loop/loop.h"
 
-#define ADMIN_BODY_MAX 65536		/* bytes of a request's body */
-#define ADMIN_STREAMS 64		/* open at a time; then 503 */
-#define ADMIN_STREAM_QUEUE (256 * 1024) /* bytes unsent, each */
+#define ADMIN_BODY_MAX 65536	  /* bytes of a request's body */
+#define ADMIN_STREAMS 32	  /* open at a time; then 503 */
+#define ADMIN_STREAM_QUEUE 262144 /* bytes unsent of new lines, each */
+#define ADMIN_REPLY_QUEUE 4194304 /* of any answer; what was kept, too */
 
 struct admin;
 

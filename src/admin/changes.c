@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+
+/* The routes that change something: each is one command of control's. */
+
+#include <errno.h>
+
+#include "admin/call.h"
+#include "admin/views.h"
+
+#define ERRORS_MAX 16384 /* text of what is wrong with a configuration */
+
+typedef int command(struct control *c, const char *name, struct err *err);
+
+static void
+service_do(struct call *call, command *fn)
+{
+	char name[CALL_NAME_MAX];
+	struct err err = { "" };
+	int r = fn(call->admin->control, call_name(call, "s", name), &err);
+
+	if (r < 0)
+		call_failed(call, r, &err);
+	else
+		call_service(call, call->route->status, name);
+}
+
+static void
+instance_do(struct call *call, command *fn)
+{
+	char id[CALL_NAME_MAX];
+	struct err err = { "" };
+	int r = fn(call->admin->control, call_name(call, "i", id), &err);
+
+	if (r < 0)
+		call_failed(call, r, &err);
+	else
+		call_instance(call, call->route->status, id);
+}
+
+void
+on_service_start(struct call *call)
+{
+	service_do(call, control_start);
+}
+
+void
+on_service_stop(struct call *call)
+{
+	service_do(call, control_stop);
+}
+
+void
+on_service_restart(struct call *call)
+{
+	service_do(call, control_restart);
+}
+
+void
+on_instance_restart(struct call *call)
+{
+	instance_do(call, control_instance_restart);
+}
+
+void
+on_instance_stop(struct call *call)
+{
+	instance_do(call, control_instance_stop);
+}
+
+void
+on_instance_kill(struct call *call)
+{
+	instance_do(call, control_instance_kill);
+}
+
+void
+on_service_scale(struct call *call)
+{
+	json_t *replicas = json_object_get(call->body, "replicas");
+	char name[CALL_NAME_MAX];
+	struct err err = { "" };
+	int r = control_scale(call->admin->control, call_name(call, "s", name),
+	    (unsigned)json_integer_value(replicas), &err);
+
+	if (r < 0)
+		call_failed(call, r, &err);
+	else
+		call_service(call, call->route->status, name);
+}
+
+static void
+files_do(struct call *call, json_t *(*fn)(struct control *, struct buf *))
+{
+	struct buf errors;
+	json_t *changes;
+
+	buf_init(&errors, ERRORS_MAX);
+	changes = fn(call->admin->control, &errors);
+	if (changes != NULL) {
+		call_set_etag(call);
+		call_json(call, 200, changes);
+	} else {
+		call_problem(call, 422, "bad-configuration", NULL,
+		    errors.len > 0 ? buf_str(&errors)
+				   : "drover is out of memory");
+	}
+	buf_done(&errors);
+}
+
+void
+on_plan(struct call *call)
+{
+	files_do(call, control_plan);
+}
+
+void
+on_reload(struct call *call)
+{
+	files_do(call, control_reload);
+}
+
+void
+on_shutdown(struct call *call)
+{
+	struct control *c = call->admin->control;
+
+	/* The answer first: it must be on its way before the herd ends. */
+	call_json(call, 202, json_pack("{s:s}", "status", "shutting down"));
+	control_shutdown(c);
+}
