@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "cli/command.h"
+
+#include "base/array.h"
+#include "cli/run.h"
+
+/* clang-format off */
+const struct option_row options[] = {
+	{ OPT_CONFIG, 'c', "config", "FILE",
+	    "the configuration (" CLI_CONFIG ")" },
+	{ OPT_FOLLOW, 'f', "follow", NULL,
+	    "go on with what is new, until interrupted" },
+	{ OPT_SINCE, 0, "since", "DURATION",
+	    "nothing older than that, like 10m" },
+	{ OPT_LINES, 'n', "lines", "N",
+	    "at most N of the lines that are kept (100)" },
+	{ OPT_WAIT, 0, "wait", NULL,
+	    "until it is done, or the timeout" },
+	{ OPT_TIMEOUT, 0, "timeout", "DURATION",
+	    "how long --wait waits (60s)" },
+	{ OPT_GENERATION, 0, "generation", "N",
+	    "only if nothing was changed since generation N" },
+	{ OPT_JSON, 0, "json", NULL,
+	    "print JSON, as the admin API has it" },
+	{ OPT_SOCKET, 0, "socket", "PATH",
+	    "the daemon's admin socket" },
+	{ OPT_HELP, 'h', "help", NULL,
+	    "say how the command is used" },
+};
+
+const struct command commands[] = {
+	{ .name = "run", .args = "", .options = OPT_HELP | OPT_CONFIG,
+	    .brief = "run the daemon in the foreground",
+	    .text = "Reads the configuration, starts or takes over the herd, "
+	    "and runs until it is shut down.\n"
+	    "A herd whose control process was killed goes on as it is and is "
+	    "taken over; a second daemon on the same runtime directory is "
+	    "refused.",
+	    .run = run_daemon },
+	{ .name = "status", .args = "[service]", .max = 1,
+	    .words = WORDS_SERVICE, .options = OPTS_ALL, .role = "read",
+	    .brief = "show services and how they are",
+	    .text = "With a service: its instances, why it is not ready, how "
+	    "it last ended, what it last wrote, and when it is tried again.\n"
+	    "Exits 3 when a service is neither ready, stopped nor idle, or "
+	    "the registry is down.",
+	    .run = run_status },
+	{ .name = "start", .args = "service|instance", .min = 1, .max = 1,
+	    .words = WORDS_TARGET, .options = OPTS_CHANGE, .role = "admin",
+	    .brief = "start what was stopped",
+	    .text = "An instance that is up already is left alone.",
+	    .run = run_start },
+	{ .name = "stop", .args = "service|instance", .min = 1, .max = 1,
+	    .words = WORDS_TARGET, .options = OPTS_CHANGE, .role = "admin",
+	    .brief = "drain and stop",
+	    .text = "It takes no new requests, finishes those it has, and "
+	    "stays stopped until it is started again.",
+	    .run = run_stop },
+	{ .name = "restart", .args = "service|instance", .min = 1, .max = 1,
+	    .words = WORDS_TARGET, .options = OPTS_CHANGE, .role = "admin",
+	    .brief = "replace instances without losing a request",
+	    .text = "A service is restarted one instance at a time. One that "
+	    "waits after a crash is started at once.",
+	    .run = run_restart },
+	{ .name = "scale", .args = "service=N", .min = 1, .max = 1,
+	    .words = WORDS_SCALE, .options = OPTS_CHANGE, .role = "admin",
+	    .brief = "change how many instances a service has",
+	    .text = "Until the configuration says otherwise and is reloaded.",
+	    .run = run_scale },
+	{ .name = "logs", .args = "service|instance", .min = 1, .max = 1,
+	    .words = WORDS_TARGET, .role = "read",
+	    .options = OPTS_ALL | OPT_FOLLOW | OPT_SINCE | OPT_LINES,
+	    .brief = "show what services wrote",
+	    .text = "The lines that drover keeps in memory, oldest first; the "
+	    "log files have more.",
+	    .run = run_logs },
+	{ .name = "events", .args = "", .options = OPTS_ALL | OPT_FOLLOW,
+	    .role = "read",
+	    .brief = "show what happened",
+	    .text = "Each change of state, with its cause and how long the "
+	    "state before it lasted.",
+	    .run = run_events },
+	{ .name = "top", .args = "", .options = OPTS_ALL, .role = "read",
+	    .brief = "watch services, refreshed each second",
+	    .text = "Until q or Ctrl-C. Without a terminal it prints once.",
+	    .run = run_top },
+	{ .name = "check", .args = "",
+	    .options = OPT_HELP | OPT_JSON | OPT_CONFIG,
+	    .brief = "check the configuration files",
+	    .text = "Needs no daemon. Every error names file, line and key.",
+	    .run = run_check },
+	{ .name = "plan", .args = "", .options = OPTS_ALL, .role = "read",
+	    .brief = "show what a reload would change",
+	    .text = "Exits 0 when nothing would, 10 when something would.",
+	    .run = run_plan },
+	{ .name = "reload", .args = "", .options = OPTS_CHANGE,
+	    .role = "admin",
+	    .brief = "apply the configuration files",
+	    .text = "All of them, or nothing when anything is wrong.",
+	    .run = run_reload },
+	{ .name = "nodes", .args = "", .options = OPTS_ALL, .role = "read",
+	    .brief = "show the nodes that the registry knows",
+	    .text = "Each with its address and how it is.",
+	    .run = run_nodes },
+	{ .name = "shutdown", .args = "", .options = OPTS_CHANGE,
+	    .role = "admin",
+	    .brief = "drain and end the herd and the daemon",
+	    .text = "Services finish what they have and are stopped in the "
+	    "reverse order of their start. Where systemd runs drover, "
+	    "stop the unit instead: it would be started again.",
+	    .run = run_shutdown },
+	{ .name = "version", .args = "", .options = OPT_HELP | OPT_JSON,
+	    .brief = "print the version of this program",
+	    .text = "Needs no daemon.",
+	    .run = run_version },
+	{ .name = "completion", .args = "bash|zsh|fish|names",
+	    .min = 1, .max = 1, .words = WORDS_SHELL,
+	    .options = OPT_HELP | OPT_SOCKET,
+	    .brief = "print a completion script for a shell",
+	    .text = "For bash: eval \"$(drover completion bash)\". With names: "
+	    "the services and instances that the scripts offer, one a line.",
+	    .run = run_completion },
+	{ .name = "help", .args = "[command]", .max = 1,
+	    .words = WORDS_COMMAND, .options = OPT_HELP,
+	    .brief = "say how a command is used",
+	    .text = "Without a command: all of them, in a line each.",
+	    .run = run_help },
+};
+/* clang-format on */
+
+const size_t noptions = ARRAY_LEN(options);
+const size_t ncommands = ARRAY_LEN(commands);
