@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/frame.h"
 
 /*
  * One request of a route with work. It is held by the pool from submit to
- * done(); when its caller goes first, or the deadline passes, only asked.req
+ * done(); when its caller goes first, or the deadline passes, only `req`
  * becomes NULL, and the rest lives until the worker lets go of it.
  */
 struct running {
 	struct svc_work work;
 	struct svc_call call;
-	struct svc_asked asked;
+	struct svc_frame *frame;
 	const struct svc_route *route;
+	struct request *req;
 	struct loop_timer deadline;
 	struct loop_later later;
 	atomic_bool stop;
-	char *body;
+	struct buf body;
 	_Alignas(max_align_t) unsigned char params[SVC_PARAMS_SIZE];
 };
 
@@ -31,11 +30,13 @@ running_free(void *arg)
 
 	if (run->call.data != NULL && run->call.release != NULL)
 		run->call.release(run->call.data);
-	run->asked.frame->held -= run->call.body.n;
+	run->frame->held -= run->body.len;
 	loop_timer_done(&run->deadline);
-	free(run->body);
+	buf_done(&run->body);
 	free(run);
 }
+
+/* --- the end -------------------------------------------------------------- */
 
 static void
 refuse(
@@ -44,7 +45,8 @@ refuse(
 	struct svc_refusal r = { .problem = NULL };
 
 	(void)svc_refuse(&r, problem, "%s", detail);
-	svc_answer_refusal(&run->asked, &r);
+	svc_answer_refusal(run->req, &r);
+	run->req = NULL;
 }
 
 /* On a worker thread: nothing but the call may be touched. */
@@ -63,13 +65,12 @@ on_done(struct svc_work *work)
 	struct running *run = CONTAINER_OF(work, struct running, work);
 	struct svc_call *call = &run->call;
 
-	loop_timer_disarm(&run->deadline);
-	if (run->asked.req == NULL)
+	if (run->req == NULL)
 		; /* answered by the deadline, or nobody is there */
 	else if (call->refusal.problem != NULL)
-		svc_answer_refusal(&run->asked, &call->refusal);
+		svc_answer_refusal(run->req, &call->refusal);
 	else
-		svc_answer(&run->asked, 200, call->type,
+		svc_answer(run->req, 200, call->type,
 		    (struct span){ call->data, call->len });
 	running_free(run);
 }
@@ -78,14 +79,13 @@ static void
 on_deadline(void *arg)
 {
 	struct running *run = arg;
-	struct svc_frame *frame = run->asked.frame;
 
 	atomic_store(&run->stop, true);
-	if (svc_pool_cancel(frame->pool, &run->work)) {
+	if (svc_pool_cancel(run->frame->pool, &run->work)) {
 		refuse(
 		    run, &svc_queue_timeout, "no worker became free in time");
-		loop_defer(frame->loop, &run->later, running_free, run);
-	} else if (run->asked.req != NULL) {
+		loop_defer(run->frame->loop, &run->later, running_free, run);
+	} else if (run->req != NULL) {
 		refuse(
 		    run, &svc_timeout, "the deadline passed; it was stopped");
 	}
@@ -96,19 +96,19 @@ on_gone(struct request *req, void *arg)
 {
 	struct running *run = arg;
 
-	(void)req;
+	run->req = NULL;
 	atomic_store(&run->stop, true);
 	loop_timer_disarm(&run->deadline);
-	svc_answer_gone(&run->asked);
-	if (svc_pool_cancel(run->asked.frame->pool, &run->work))
+	request_drop(req);
+	if (svc_pool_cancel(run->frame->pool, &run->work))
 		running_free(run);
 }
 
 /* --- the beginning -------------------------------------------------------- */
 
 static int
-parse_params(const struct svc_route *route, struct request *req, void *out,
-    struct svc_refusal *refusal)
+parse_params(const struct svc_route *route, const struct request *req,
+    void *out, struct svc_refusal *refusal)
 {
 	static const struct svc_params none = { NULL, 0 };
 	const struct svc_params *params = route->params != NULL ? route->params
@@ -128,54 +128,35 @@ parse_params(const struct svc_route *route, struct request *req, void *out,
 	return 0;
 }
 
-static int
-check_memory(
-    const struct svc_frame *frame, uint64_t more, struct svc_refusal *refusal)
-{
-	if (more <= frame->set.memory &&
-	    frame->held <= frame->set.memory - more)
-		return 0;
-	return svc_refuse(refusal, &svc_memory_full,
-	    "%zu of %" PRIu64 " bytes for bodies are taken", frame->held,
-	    frame->set.memory);
-}
-
-/* The body outlives the request when the deadline passes: it is copied. */
+/* It takes the body: past the deadline a worker may still be reading it. */
 static struct running *
-running_new(const struct svc_asked *asked, const struct svc_route *route,
-    struct svc_refusal *refusal)
+running_new(struct svc_frame *frame, struct request *req)
 {
-	struct span body = request_body(asked->req);
-	struct running *run;
+	struct svc_asked *a = request_data(req);
+	struct running *run = calloc(1, sizeof(*run));
 
-	if (check_memory(asked->frame, body.n, refusal) < 0)
+	if (run == NULL)
 		return NULL;
-	run = calloc(1, sizeof(*run));
-	if (run != NULL)
-		run->body = malloc(body.n > 0 ? body.n : 1);
-	if (run == NULL || run->body == NULL) {
-		free(run);
-		(void)svc_refuse(refusal, &svc_memory_full, "out of memory");
-		return NULL;
-	}
-	if (body.n > 0)
-		memcpy(run->body, body.p, body.n);
-	run->asked = *asked;
-	run->asked.frame->held += body.n;
-	run->route = route;
+	run->frame = frame;
+	run->req = req;
+	run->route = request_route(req)->extra;
 	run->work = (struct svc_work){ .run = on_run, .done = on_done };
+	request_take_body(req, &run->body);
+	frame->held += run->body.len;
+	frame->held -= a->reserved;
+	a->reserved = 0;
 	run->call.params = run->params;
-	run->call.body = (struct span){ run->body, body.n };
+	run->call.body = buf_span(&run->body);
 	run->call.stop = &run->stop;
-	loop_timer_init(&run->deadline, asked->frame->loop, on_deadline, run);
+	loop_timer_init(&run->deadline, frame->loop, on_deadline, run);
 	return run;
 }
 
 static int
 start(struct running *run, struct svc_refusal *refusal)
 {
-	struct svc_frame *frame = run->asked.frame;
-	int r = parse_params(run->route, run->asked.req, run->params, refusal);
+	struct svc_frame *frame = run->frame;
+	int r = parse_params(run->route, run->req, run->params, refusal);
 
 	if (r < 0)
 		return r;
@@ -183,51 +164,25 @@ start(struct running *run, struct svc_refusal *refusal)
 		return svc_refuse(refusal, &svc_queue_full,
 		    "%" PRIu64 " requests wait already", frame->set.queue);
 	loop_timer_arm(&run->deadline, frame->set.deadline_ms);
-	request_watch(run->asked.req, on_gone, NULL, run);
+	request_watch(run->req, on_gone, NULL, run);
 	return 0;
-}
-
-static size_t
-route_index(const struct svc_frame *frame, const struct svc_route *route)
-{
-	return (size_t)(route - frame->service->routes);
 }
 
 void
 svc_on_call(struct request *req, void *arg)
 {
 	struct svc_frame *frame = arg;
-	const struct svc_route *route = request_route(req)->extra;
+	struct svc_asked *a = request_data(req);
 	struct svc_refusal refusal = { .problem = NULL };
-	struct svc_asked asked;
 	struct running *run;
 
-	svc_asked_init(
-	    &asked, frame, req, route_index(frame, route), route->path);
-	run = running_new(&asked, route, &refusal);
-	if (run != NULL && start(run, &refusal) == 0)
+	a->bytes_in = request_body(req).n;
+	run = running_new(frame, req);
+	if (run == NULL)
+		(void)svc_refuse(&refusal, &svc_memory_full, "out of memory");
+	else if (start(run, &refusal) == 0)
 		return;
-	if (run != NULL)
+	else
 		running_free(run);
-	svc_answer_refusal(&asked, &refusal);
-}
-
-/* Refused before its body is read, where the length is known by then. */
-bool
-svc_before_call(struct request *req, void *arg)
-{
-	struct svc_frame *frame = arg;
-	const struct svc_route *route = request_route(req)->extra;
-	struct svc_refusal refusal = { .problem = NULL };
-	struct svc_asked asked;
-	uint64_t n;
-
-	if (route == NULL ||
-	    str_u64(request_header(req, "Content-Length"), &n) < 0 ||
-	    check_memory(frame, n, &refusal) == 0)
-		return true;
-	svc_asked_init(
-	    &asked, frame, req, route_index(frame, route), route->path);
-	svc_answer_refusal(&asked, &refusal);
-	return false;
+	svc_answer_refusal(req, &refusal);
 }

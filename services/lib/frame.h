@@ -3,8 +3,9 @@
 /*
  * frame - what the parts of one running service share
  *
- * Internal to services/lib: service.c builds it, call.c serves the routes that
- * do work, pages.c the routes that every service has. The loop's thread alone
+ * Internal to services/lib: service.c builds it, request.c begins and ends each
+ * request, call.c serves the routes that do work, pages.c those that every
+ * service has. The loop's thread alone
  * touches it.
  */
 
@@ -28,7 +29,7 @@ struct svc_settings {
 	uint64_t queue;
 	uint64_t deadline_ms;
 	uint64_t body;	 /* bytes of one */
-	uint64_t memory; /* bytes of all that are held */
+	uint64_t memory; /* bytes of all of them */
 	uint64_t connections;
 	uint64_t upload_ms;
 };
@@ -41,39 +42,58 @@ struct svc_frame {
 	struct svc_pool *pool;
 	struct svc_metrics metrics;
 	struct buf openapi;
-	size_t held; /* bytes of request bodies */
+	size_t held; /* bytes of request bodies, here or announced */
 	bool draining;
 };
 
-/* One request as the frame sees it, whoever serves it. */
+/*
+ * What the frame keeps of each request that has a route, from its head to its
+ * end: request_data() of it.
+ */
 struct svc_asked {
 	struct svc_frame *frame;
-	struct request *req; /* NULL when it was ended */
-	size_t route;	     /* its row in the metrics */
-	const char *path;    /* that row's */
-	bool quiet;	     /* a probe: no line when all is well */
 	uint64_t started_us;
-	size_t bytes_in;
+	size_t reserved; /* of frame->held, until call.c takes the body */
+	size_t bytes_in, bytes_out;
+	const struct svc_problem *problem; /* NULL: none, or the server's own */
 	char id[SVC_REQUEST_ID_MAX];
 };
 
-void svc_asked_init(struct svc_asked *a, struct svc_frame *frame,
-    struct request *req, size_t route, const char *path);
+/* The server's hooks; `arg` is the frame, as it is for the handlers. */
+bool svc_before(struct request *req, void *arg);
+void svc_after(struct request *req, unsigned status, void *arg);
 
-/* All end the request, count it and log it. */
+/* All end the request. */
 void svc_answer(
-    struct svc_asked *a, unsigned status, const char *type, struct span body);
-void svc_answer_refusal(struct svc_asked *a, const struct svc_refusal *r);
-void svc_answer_gone(struct svc_asked *a); /* the caller hung up */
+    struct request *req, unsigned status, const char *type, struct span body);
+void svc_answer_refusal(struct request *req, const struct svc_refusal *r);
 
-/* server_route handlers; extra is the row's struct svc_route. */
+/* Is there room for so many more bytes of bodies? 0 or -EINVAL. */
+int svc_check_memory(const struct svc_frame *frame, uint64_t more,
+    struct svc_refusal *refusal) MUST_CHECK;
+
+/*
+ * server_route handlers. `word` is the route's row in the metrics; `extra` is
+ * the struct svc_route of a row with work.
+ */
 void svc_on_call(struct request *req, void *arg);
-bool svc_before_call(struct request *req, void *arg);
-
 void svc_on_health(struct request *req, void *arg);
 void svc_on_ready(struct request *req, void *arg);
 void svc_on_metrics(struct request *req, void *arg);
 void svc_on_openapi(struct request *req, void *arg);
 void svc_on_page(struct request *req, void *arg);
+
+/* Rows of the metrics behind those of the service's own routes. */
+static inline size_t
+svc_pages_row(const struct svc_service *service)
+{
+	return service->nroutes;
+}
+
+static inline size_t
+svc_nowhere_row(const struct svc_service *service)
+{
+	return service->nroutes + 1;
+}
 
 #endif /* SVC_FRAME_H */

@@ -118,17 +118,33 @@ listen_port(struct err *err)
 }
 
 int
-svc_listen(struct err *err)
+svc_listen(struct svc_socket *socket, struct err *err)
 {
+	const char *path = getenv("DROVER_SOCKET");
 	uint64_t fds, pid;
+	int fd;
 
+	socket->path[0] = '\0';
 	if (env_number("LISTEN_FDS", &fds) && env_number("LISTEN_PID", &pid) &&
 	    fds == 1 && pid == (uint64_t)getpid())
 		return take_passed(err);
-	if (getenv("DROVER_SOCKET") != NULL)
-		return listen_unix(getenv("DROVER_SOCKET"), err);
+	if (path != NULL) {
+		fd = listen_unix(path, err);
+		if (fd >= 0)
+			(void)!str_copy(
+			    socket->path, sizeof(socket->path), span_of(path));
+		return fd;
+	}
 	if (getenv("PORT") != NULL)
 		return listen_port(err);
 	return err_set(err, -EINVAL,
 	    "no socket: set DROVER_SOCKET to a path or PORT to a number");
+}
+
+void
+svc_socket_remove(struct svc_socket *socket)
+{
+	if (socket->path[0] != '\0')
+		(void)unlink(socket->path);
+	socket->path[0] = '\0';
 }

@@ -13,14 +13,24 @@
 #ifndef SVC_LISTEN_H
 #define SVC_LISTEN_H
 
+#include <sys/un.h>
+
 #include "base/err.h"
 
 #define SVC_BACKLOG 511
+
+struct svc_socket {
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or "" */
+};
 
 /*
  * A listening, non-blocking, close-on-exec descriptor, the caller's; or a
  * negative errno. A path on which somebody still answers is -EADDRINUSE.
  */
-int svc_listen(struct err *err) MUST_CHECK;
+int svc_listen(struct svc_socket *socket, struct err *err) MUST_CHECK;
+
+/* The path leaves the file system while we still listen; may be called twice.
+ */
+void svc_socket_remove(struct svc_socket *socket);
 
 #endif /* SVC_LISTEN_H */

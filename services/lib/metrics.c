@@ -201,7 +201,7 @@ svc_metrics_write(struct buf *out, const struct svc_metrics *m,
 
 	put_counts(&o, m);
 	put_head(&o, "request_seconds", "histogram",
-	    "From the end of the request's body to its answer.");
+	    "From the head of the request to the end of its answer.");
 	for (size_t i = 0; i < SVC_METRICS_ROUTES; i++)
 		if (m->route[i].path != NULL)
 			put_histogram(&o, &m->route[i]);

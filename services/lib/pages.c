@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 
-#include <inttypes.h>
-
 #include "lib/describe.h"
 #include "lib/frame.h"
 
@@ -11,39 +9,23 @@
 #define STUCK_DEADLINES 3
 
 static void
-asked_page(struct svc_asked *a, struct request *req, void *arg)
+answer_text(struct request *req, unsigned status, const char *text)
 {
-	struct svc_frame *frame = arg;
-
-	svc_asked_init(a, frame, req, frame->service->nroutes, "(pages)");
-}
-
-static void
-answer_text(struct request *req, void *arg, unsigned status, const char *text)
-{
-	struct svc_asked a;
-
-	asked_page(&a, req, arg);
-	a.quiet = true;
-	svc_answer(&a, status, "text/plain; charset=utf-8", span_of(text));
+	svc_answer(req, status, "text/plain; charset=utf-8", span_of(text));
 }
 
 /* r is what making the page gave. */
 static void
-answer_buf(struct request *req, void *arg, int r, const char *type,
-    const struct buf *page)
+answer_buf(struct request *req, int r, const char *type, const struct buf *page)
 {
 	struct svc_refusal refusal = { .problem = NULL };
-	struct svc_asked a;
 
-	asked_page(&a, req, arg);
-	a.quiet = true;
 	if (r == 0) {
-		svc_answer(&a, 200, type, buf_span(page));
+		svc_answer(req, 200, type, buf_span(page));
 		return;
 	}
 	(void)svc_refuse(&refusal, &svc_internal, "out of memory");
-	svc_answer_refusal(&a, &refusal);
+	svc_answer_refusal(req, &refusal);
 }
 
 static struct svc_pool_stat
@@ -60,9 +42,9 @@ svc_on_health(struct request *req, void *arg)
 	struct svc_pool_stat now = pool_now(frame);
 
 	if (now.stuck >= now.threads)
-		answer_text(req, arg, 503, "stuck: no worker comes back\n");
+		answer_text(req, 503, "stuck: no worker comes back\n");
 	else
-		answer_text(req, arg, 200, "ok\n");
+		answer_text(req, 200, "ok\n");
 }
 
 void
@@ -72,11 +54,11 @@ svc_on_ready(struct request *req, void *arg)
 	struct svc_pool_stat now = pool_now(frame);
 
 	if (frame->draining)
-		answer_text(req, arg, 503, "draining\n");
+		answer_text(req, 503, "draining\n");
 	else if (now.stuck >= now.threads)
-		answer_text(req, arg, 503, "stuck\n");
+		answer_text(req, 503, "stuck\n");
 	else
-		answer_text(req, arg, 200, "ready\n");
+		answer_text(req, 200, "ready\n");
 }
 
 void
@@ -95,7 +77,7 @@ svc_on_metrics(struct request *req, void *arg)
 	buf_init(&page, PAGE_MAX);
 	r = svc_metrics_write(
 	    &page, &frame->metrics, &now, frame->service->name);
-	answer_buf(req, arg, r, "text/plain; version=0.0.4", &page);
+	answer_buf(req, r, "text/plain; version=0.0.4", &page);
 	buf_done(&page);
 }
 
@@ -104,7 +86,7 @@ svc_on_openapi(struct request *req, void *arg)
 {
 	struct svc_frame *frame = arg;
 
-	answer_buf(req, arg, 0, "application/json", &frame->openapi);
+	answer_buf(req, 0, "application/json", &frame->openapi);
 }
 
 /* Its links are relative, so that it works under any prefix. */
@@ -127,6 +109,6 @@ svc_on_page(struct request *req, void *arg)
 		r = request_set_header(req, "Content-Security-Policy",
 		    "default-src 'none'; style-src 'unsafe-inline'; "
 		    "frame-ancestors 'none'");
-	answer_buf(req, arg, r, "text/html; charset=utf-8", &page);
+	answer_buf(req, r, "text/html; charset=utf-8", &page);
 	buf_done(&page);
 }

@@ -4,6 +4,7 @@
 
 #include "lib/service.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,21 +25,23 @@
 #define HELP_MAX ((size_t)1 << 14)
 #define EXIT_USAGE 2
 
-/* clang-format off */
-static const struct server_route pages[] = {
-	{ "GET", "/", svc_on_page, 0, 0, NULL },
-	{ "GET", "/healthz", svc_on_health, 0, 0, NULL },
-	{ "GET", "/metrics", svc_on_metrics, 0, 0, NULL },
-	{ "GET", "/openapi.json", svc_on_openapi, 0, 0, NULL },
-	{ "GET", "/readyz", svc_on_ready, 0, 0, NULL },
+static const struct {
+	const char *path;
+	void (*handler)(struct request *req, void *arg);
+} pages[] = {
+	{ "/", svc_on_page },
+	{ "/healthz", svc_on_health },
+	{ "/metrics", svc_on_metrics },
+	{ "/openapi.json", svc_on_openapi },
+	{ "/readyz", svc_on_ready },
 };
-/* clang-format on */
 
 struct boot {
 	struct svc_frame frame;
 	struct server_route *routes;
 	size_t nroutes;
 	struct loop_signal term, interrupt;
+	struct svc_socket socket;
 };
 
 static uint64_t
@@ -120,29 +123,44 @@ read_command_line(const struct svc_service *service, struct svc_settings *set,
 
 /* --- building ------------------------------------------------------------- */
 
+static void
+name_rows(struct svc_metrics *m, const struct svc_service *service)
+{
+	for (size_t i = 0; i < service->nroutes; i++)
+		m->route[i].path = service->routes[i].path;
+	m->route[svc_pages_row(service)].path = "(pages)";
+	m->route[svc_nowhere_row(service)].path = "(nowhere)";
+}
+
 /* The service's routes in their order, then the pages. */
 static int
 make_routes(struct boot *b)
 {
 	const struct svc_service *service = b->frame.service;
-	size_t n = service->nroutes + ARRAY_LEN(pages);
+	size_t n = service->nroutes;
 
-	b->routes = calloc(n, sizeof(*b->routes));
+	assert(n + 2 <= SVC_METRICS_ROUTES);
+	b->routes = calloc(n + ARRAY_LEN(pages), sizeof(*b->routes));
 	if (b->routes == NULL)
 		return -ENOMEM;
-	b->nroutes = n;
-	for (size_t i = 0; i < service->nroutes; i++)
+	b->nroutes = n + ARRAY_LEN(pages);
+	for (size_t i = 0; i < n; i++)
 		b->routes[i] = (struct server_route){
 			.method = service->routes[i].method,
 			.path = service->routes[i].path,
 			.handler = svc_on_call,
+			.word = (unsigned)i,
 			.extra = &service->routes[i],
 		};
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
-		b->routes[service->nroutes + i] = pages[i];
-	for (size_t i = 0; i < service->nroutes; i++)
-		b->frame.metrics.route[i].path = service->routes[i].path;
-	b->frame.metrics.route[service->nroutes].path = "(pages)";
+		b->routes[n + i] = (struct server_route){
+			.method = "GET",
+			.path = pages[i].path,
+			.handler = pages[i].handler,
+			.word = (unsigned)svc_pages_row(service),
+			.max_body = 1, /* none is asked for */
+		};
+	name_rows(&b->frame.metrics, service);
 	return 0;
 }
 
@@ -152,7 +170,8 @@ make_server(struct boot *b, struct err *err)
 	struct svc_frame *f = &b->frame;
 	struct server_options options = {
 		.arg = f,
-		.before = svc_before_call,
+		.before = svc_before,
+		.after = svc_after,
 		.max_body = f->set.body,
 		.max_connections = f->set.connections,
 		.body_ms = (uint32_t)f->set.upload_ms,
@@ -166,7 +185,7 @@ make_server(struct boot *b, struct err *err)
 	f->server = server_new(f->loop, &options, err);
 	if (f->server == NULL)
 		return -EINVAL;
-	fd = svc_listen(err);
+	fd = svc_listen(&b->socket, err);
 	if (fd < 0)
 		return fd;
 	return server_listen(f->server, fd, err);
@@ -188,6 +207,7 @@ on_stop_signal(void *arg)
 	if (b->frame.draining)
 		return;
 	b->frame.draining = true;
+	svc_socket_remove(&b->socket);
 	svc_log_event(b->frame.service->name, LOG_INFO_,
 	    "draining inflight=%zu", server_inflight(b->frame.server));
 	server_drain(b->frame.server, on_drained, b);
@@ -235,6 +255,7 @@ unboot(struct boot *b)
 {
 	struct svc_frame *f = &b->frame;
 
+	svc_socket_remove(&b->socket);
 	server_free(f->server);
 	svc_pool_free(f->pool);
 	loop_signal_done(&b->term);
