@@ -96,6 +96,15 @@ struct server_options {
 	uint32_t send_ms;	/* a reply that does not move: 30 s */
 };
 
+/* Who is at the other end. */
+struct server_peer {
+	bool local; /* a Unix socket: pid, uid and gid count (SO_PEERCRED) */
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	char text[64]; /* "127.0.0.1:4711" or "uid 1000" */
+};
+
 /* NULL with the reason: a table with a bad path, out of memory. */
 struct server *server_new(struct loop *loop,
     const struct server_options *options, struct err *err) MUST_CHECK;
@@ -151,17 +160,8 @@ bool request_header_at(const struct request *req, size_t i, struct span *name,
 
 struct span request_body(const struct request *req);
 
-/* The body becomes the caller's, to outlive the request; *body is overwritten.
- */
+/* The body becomes the caller's, to outlive the request. */
 void request_take_body(struct request *req, struct buf *body);
-
-struct server_peer {
-	bool local; /* a Unix socket: pid, uid and gid count (SO_PEERCRED) */
-	pid_t pid;
-	uid_t uid;
-	gid_t gid;
-	char text[64]; /* "127.0.0.1:4711" or "uid 1000" */
-};
 
 const struct server_peer *request_peer(const struct request *req);
 

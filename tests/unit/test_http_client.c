@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -562,66 +561,6 @@ each_allocation_may_fail(void **state)
 	loop_free(o.loop);
 }
 
-static void
-a_call_waits_for_its_answer(void **state)
-{
-	struct client_request q = { .address = "unix:/nonexistent",
-		.target = "/" };
-	struct client_answer answer;
-	struct err err = { "" };
-
-	(void)state;
-	assert_int_equal(client_call(&q, &answer, &err), -ENOENT);
-	assert_non_null(strstr(err.text, "unix:/nonexistent"));
-	buf_done(&answer.body);
-	q.target = "";
-	assert_int_equal(client_call(&q, &answer, &err), -EINVAL);
-	buf_done(&answer.body);
-}
-
-/* Accept one, say it, wait for the other side to close; in a child. */
-static void
-serve_once(int listener, struct span reply)
-{
-	int fd = accept(listener, NULL, NULL);
-	char byte;
-
-	if (fd < 0 || fd_write_all(fd, reply.p, reply.n) < 0)
-		_exit(1);
-	shutdown(fd, SHUT_WR);
-	while (read(fd, &byte, 1) > 0)
-		;
-	_exit(0);
-}
-
-static void
-a_call_gives_the_whole_answer(void **state)
-{
-	struct client_request q = { .target = "/", .total_ms = 5000 };
-	struct client_answer answer;
-	struct canned s = { .fd = -1 };
-	int status = 1;
-	pid_t pid;
-
-	(void)state;
-	listen_tcp(&s);
-	assert_int_equal(listen(s.listener, 1), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0)
-		serve_once(
-		    s.listener, SPAN(OK "Content-Type: text/x\r\n\r\nhello"));
-	q.address = s.address;
-	assert_int_equal(client_call(&q, &answer, NULL), 0);
-	assert_int_equal(answer.status, 200);
-	assert_string_equal(answer.content_type, "text/x");
-	assert_string_equal(buf_str(&answer.body), "hello");
-	buf_done(&answer.body);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	fd_close(&s.listener);
-}
-
 int
 main(void)
 {
@@ -637,8 +576,6 @@ main(void)
 		cmocka_unit_test(a_connect_that_hangs_runs_out),
 		cmocka_unit_test(nothing_comes_after_a_cancel),
 		cmocka_unit_test(each_allocation_may_fail),
-		cmocka_unit_test(a_call_waits_for_its_answer),
-		cmocka_unit_test(a_call_gives_the_whole_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
