@@ -101,7 +101,8 @@ logs_set(struct logs *l, const char *folder, uint64_t size, unsigned keep,
 	if (folder != NULL)
 		r = fd_mkdirs(folder, 0750, NULL);
 	fd_close(&l->journal);
-	if (journal)
+	l->to_journal = journal;
+	if (journal && r == 0)
 		r = open_journal(l);
 	return r;
 }
@@ -240,19 +241,25 @@ confess(struct logfile *f)
 	return r;
 }
 
-void
-logfile_flush(struct logfile *f)
+static void
+flush_pending(struct logfile *f)
 {
-	int r;
+	int r = confess(f);
 
-	if (pending.len == 0)
-		return;
-	r = confess(f);
 	if (r == 0)
 		r = append(f, pending.text, pending.len);
 	if (r < 0)
 		drop(f, pending.lines, r);
 	pending.len = pending.lines = 0;
+}
+
+void
+logfile_flush(struct logfile *f)
+{
+	if (pending.len > 0)
+		flush_pending(f);
+	if (f->logs->to_journal && f->logs->journal < 0)
+		open_journal(f->logs);
 }
 
 static void
@@ -264,7 +271,7 @@ to_file(struct logfile *f, const char *slot, const struct keeper_line *line)
 		clock_text(pending.at, line->at_ms);
 	pending.at_ms = line->at_ms;
 	if (pending.len + FRAME + line->text.n > PENDING)
-		logfile_flush(f);
+		flush_pending(f);
 	p = pending.text + pending.len;
 	p += snprintf(p, FRAME, "%s %s %s ", pending.at, slot,
 	    line->stderr_ ? "err" : "out");
@@ -293,14 +300,12 @@ to_journal(struct logfile *f, const char *slot, const struct keeper_line *line)
 	};
 	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 3 };
 
-	if (sendmsg(f->logs->journal, &msg, MSG_NOSIGNAL) >= 0)
+	if (f->logs->journal >= 0 &&
+	    sendmsg(f->logs->journal, &msg, MSG_NOSIGNAL) >= 0)
 		return;
 	f->logs->dropped++;
-	if (errno == ECONNREFUSED || errno == ENOTCONN || errno == EPIPE) {
-		/* It was restarted: the next line may find it again. */
-		fd_close(&f->logs->journal);
-		open_journal(f->logs);
-	}
+	if (errno != EAGAIN && errno != EMSGSIZE)
+		fd_close(&f->logs->journal); /* the next chunk tries anew */
 }
 
 void
@@ -309,6 +314,6 @@ logfile_line(
 {
 	if (f->logs->folder != NULL)
 		to_file(f, slot, line);
-	if (f->logs->journal >= 0)
+	if (f->logs->to_journal)
 		to_journal(f, slot, line);
 }

@@ -25,7 +25,8 @@ struct logs {
 	char *folder;	   /* NULL: no files */
 	uint64_t size;
 	unsigned keep;
-	int journal; /* the socket; -1: no journal */
+	bool to_journal;
+	int journal; /* the socket; -1: none, or not there just now */
 	const char *journal_path;
 	uint64_t dropped; /* lines, since the start */
 };

@@ -163,6 +163,7 @@ keeper_start(struct world *w)
 		close(ready[0]);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		mine.ready_fd = ready[1];
+		mine.cgroup = w->cgroup;
 		/* The lines that it logs are not this test's output. */
 		if (getenv("KEEPER_LOG") == NULL &&
 		    freopen("/dev/null", "w", stderr) == NULL)
@@ -348,4 +349,20 @@ pid_in(const struct world *w, const char *name)
 	    : (int)strtol(text, NULL, 10);
 	fclose(f);
 	return (pid_t)n;
+}
+
+size_t
+read_text(const struct world *w, const char *name, char *out, size_t size)
+{
+	char path[160];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", w->dir, name);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	n = fread(out, 1, size - 1, f);
+	out[n] = '\0';
+	fclose(f);
+	return n;
 }

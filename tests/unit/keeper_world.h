@@ -38,7 +38,8 @@ struct seen {
 
 struct world {
 	char dir[64];
-	char path[96]; /* of the socket */
+	char path[96];	    /* of the socket */
+	const char *cgroup; /* for the next keeper_start() */
 	pid_t keeper;
 	struct loop *loop;
 	struct loop_timer tick;
@@ -83,6 +84,8 @@ struct seen *start_script(struct world *w, const char *script); /* it runs */
 
 bool exists(const struct world *w, const char *name);
 bool is_alive(pid_t pid);
+size_t read_text(
+    const struct world *w, const char *name, char *out, size_t size);
 pid_t pid_in(const struct world *w, const char *name); /* or 0 */
 
 #endif /* TESTS_UNIT_KEEPER_WORLD_H */

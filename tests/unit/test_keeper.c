@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 
-/* The keeper alone: output, the end of the herd, what a child may not. */
+/* The keeper alone: output, and the end of the herd. */
 
 #define _GNU_SOURCE
 
@@ -162,22 +162,6 @@ following_is_counted(void **state)
 	assert_int_equal(w->lines, 1);
 }
 
-static size_t
-read_text(const struct world *w, const char *name, char *out, size_t size)
-{
-	char path[160];
-	size_t n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", w->dir, name);
-	f = fopen(path, "re");
-	assert_non_null(f);
-	n = fread(out, 1, size - 1, f);
-	out[n] = '\0';
-	fclose(f);
-	return n;
-}
-
 static void
 lines_go_to_a_file(void **state)
 {
@@ -326,168 +310,6 @@ orphans_end_with_the_herd(void **state)
 	assert_false(is_alive(orphan));
 }
 
-/* --- what a child may not ------------------------------------------------- */
-
-static const struct seen *
-run_confined(struct world *w, const char *script, void (*set)(void *spec))
-{
-	const char *const argv[] = { "sh", "-c", script, NULL };
-	struct spawn_spec spec = spec_of(w, argv);
-	const struct seen *s;
-
-	set(&spec);
-	s = spawn_now(w, &spec);
-	UNTIL(w, s->exited || s->failed);
-	return s;
-}
-
-static void
-set_limits(void *arg)
-{
-	struct spawn_spec *spec = arg;
-
-	spec->files = 77;
-	spec->umask = 027;
-	spec->processes = 4000;
-}
-
-static void
-limits_are_set(void **state)
-{
-	const struct seen *s = run_confined(*state,
-	    "ulimit -n; umask; grep processes /proc/self/limits", set_limits);
-
-	assert_true(strncmp(s->tail, "77\n0027\n", 8) == 0);
-	/* root is not bound by RLIMIT_NPROC: it stays as it was */
-	if (geteuid() != 0)
-		assert_non_null(strstr(s->tail, "4000"));
-}
-
-static void
-set_nobody(void *arg)
-{
-	struct spawn_spec *spec = arg;
-
-	spec->uid = 65534;
-	spec->gid = 65534;
-	spec->directory = "/";
-	spec->processes = 4000;
-}
-
-static void
-another_user_needs_the_right_to_become_it(void **state)
-{
-	const struct seen *s = run_confined(*state,
-	    "id -u; id -g; id -G; grep CapEff /proc/self/status;"
-	    "grep processes /proc/self/limits",
-	    set_nobody);
-
-	if (geteuid() == 0) {
-		assert_true(strncmp(s->tail,
-				"65534\n65534\n65534\nCapEff:\t"
-				"0000000000000000\n",
-				25) == 0);
-		assert_non_null(strstr(s->tail, " 4000 "));
-	} else {
-		assert_string_equal(s->stage, "user");
-		assert_int_equal(s->error, -EPERM);
-	}
-}
-
-static void
-set_sealed(void *arg)
-{
-	struct spawn_spec *spec = arg;
-
-	spec->no_new_privs = true;
-	spec->drop_capabilities = true;
-}
-
-static void
-privileges_are_dropped(void **state)
-{
-	const struct seen *s = run_confined(*state,
-	    "grep -E '^(Cap|NoNewPrivs)' /proc/self/status", set_sealed);
-
-	assert_non_null(strstr(s->tail, "NoNewPrivs:\t1"));
-	assert_non_null(strstr(s->tail, "CapEff:\t0000000000000000"));
-	assert_non_null(strstr(s->tail, "CapPrm:\t0000000000000000"));
-	assert_non_null(strstr(s->tail, "CapAmb:\t0000000000000000"));
-	if (geteuid() == 0)
-		assert_non_null(strstr(s->tail, "CapBnd:\t0000000000000000"));
-}
-
-static const char *own_folder[] = { NULL, NULL };
-
-static void
-set_boxed(void *arg)
-{
-	struct spawn_spec *spec = arg;
-
-	own_folder[0] = spec->directory;
-	spec->private_tmp = spec->read_only = spec->no_network = true;
-	spec->writable = own_folder;
-}
-
-/*
- * Where the host gives no namespaces the same spec must fail, at the stage
- * that says so: either way a service never runs in less than it asked for.
- */
-static void
-a_sandbox_is_given_whole_or_refused(void **state)
-{
-	struct world *w = *state;
-	const struct seen *s;
-
-	s = run_confined(w,
-	    "echo x > mine && echo own; (echo x > /var/no) 2>/dev/null || echo "
-	    "ro;"
-	    "(echo x > /etc/no) 2>/dev/null || echo ro; echo x > /tmp/some && "
-	    "echo tmp;"
-	    "ls /tmp | wc -l; grep -c : /proc/net/dev; echo x > /dev/null &&"
-	    "echo null",
-	    set_boxed);
-	if (!herd_host(w->herd)->namespaces) {
-		assert_string_equal(s->stage, "sandbox");
-		return;
-	}
-	assert_string_equal(s->tail, "own\nro\nro\ntmp\n2\n1\nnull");
-	assert_true(exists(w, "mine"));
-	assert_int_not_equal(access("/tmp/some", F_OK), 0);
-}
-
-static void
-set_boxed_wrongly(void *arg)
-{
-	struct spawn_spec *spec = arg;
-
-	set_boxed(arg);
-	own_folder[0] = "/no/such/folder";
-	spec->directory = "/";
-}
-
-static void
-set_optional(void *arg)
-{
-	struct spawn_spec *spec = arg;
-
-	set_boxed_wrongly(arg);
-	spec->optional = true;
-}
-
-static void
-a_sandbox_that_fails_stops_the_start_unless_optional(void **state)
-{
-	struct world *w = *state;
-	const struct seen *s = run_confined(w, "exit 3", set_boxed_wrongly);
-
-	assert_int_equal(s->failed, 1);
-	assert_int_equal(s->exited + s->spawned, 0);
-	assert_string_equal(s->stage, "sandbox");
-	s = run_confined(w, "exit 3", set_optional);
-	assert_int_equal(s->exit.code, 3);
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -507,11 +329,6 @@ main(void)
 		T(the_stubborn_are_killed_in_their_time),
 		T(nothing_starts_in_an_ending_herd),
 		T(orphans_end_with_the_herd),
-		T(limits_are_set),
-		T(another_user_needs_the_right_to_become_it),
-		T(privileges_are_dropped),
-		T(a_sandbox_is_given_whole_or_refused),
-		T(a_sandbox_that_fails_stops_the_start_unless_optional),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

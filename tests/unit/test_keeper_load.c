@@ -108,12 +108,28 @@ on_stamp(void *owner, const struct herd_line *line)
 		worst_ms = now - then;
 }
 
+static struct seen *
+start_flood(struct world *w)
+{
+	char script[160];
+	const char *const argv[] = { "sh", "-c", script, NULL };
+	struct spawn_spec spec = spec_of(w, argv);
+
+	snprintf(script, sizeof(script),
+	    "exec yes 'GET /image/process?width=300 200 83ms and so on, "
+	    "as services like to say' | head -c %u",
+	    scaled(FLOOD));
+	spec.slot = "flood.0";
+	spec.log = "flood";
+	return spawn_now(w, &spec);
+}
+
 static void
 a_flood_delays_nobody_and_costs_no_memory(void **state)
 {
 	struct world *w = *state;
 	static struct herd_ops stamped;
-	char folder[128], script[160];
+	char folder[128];
 	const struct seen *flood;
 	size_t before, after = 0;
 	uint64_t worst_order = 0, began = clock_ms();
@@ -135,19 +151,8 @@ a_flood_delays_nobody_and_costs_no_memory(void **state)
 	UNTIL(w, w->lines > 10);
 	before = rss_kib(w->keeper);
 
-	snprintf(script, sizeof(script),
-	    "exec yes 'GET /image/process?width=300 200 83ms and so on, "
-	    "as services like to say' | head -c %u",
-	    scaled(FLOOD));
-	{
-		const char *const argv[] = { "sh", "-c", script, NULL };
-		struct spawn_spec spec = spec_of(w, argv);
-
-		spec.slot = "flood.0";
-		spec.log = "flood";
-		flood = spawn_now(w, &spec);
-		w->lines = 0;
-	}
+	flood = start_flood(w);
+	w->lines = 0;
 	worst_ms = 0;
 	while (!flood->exited) {
 		uint64_t at = clock_ms();
