@@ -289,8 +289,8 @@ await_packet(int fd, void *data, size_t size, struct err *err)
 	got = packet_read(fd, data, size, fds, &nfds);
 	while (nfds > 0)
 		fd_close(&fds[--nfds]);
-	if (got == 0)
-		return err_set(err, -EACCES, "the keeper hung up");
+	if (got == 0 || got == -ECONNRESET)
+		return err_set(err, -EACCES, "the keeper does not serve us");
 	return got < 0 ? err_errno(err, (int)got, "the keeper") : (int)got;
 }
 
@@ -329,7 +329,7 @@ say_hello(struct herd *h, int fd, struct err *err)
 
 	if (r == 0)
 		r = packet_write(fd, h->out.data, h->out.len, NULL, 0);
-	if (r < 0)
+	if (r < 0 && r != -EPIPE) /* what it said before is still there */
 		return err_errno(err, r, "the keeper");
 	r = await_packet(fd, data, sizeof(data), err);
 	return r < 0 ? r : read_answer(h, data, (size_t)r, err);

@@ -68,7 +68,8 @@ struct herd_ops {
 
 /*
  * Connect to the keeper's socket. -ENOENT or -ECONNREFUSED: there is none.
- * -EPROTO with the reason: one whose version we cannot speak to.
+ * -EPROTO with the reason: one whose version we cannot speak to. -EACCES: one
+ * that does not serve our user.
  */
 int herd_connect(struct herd **herd, struct loop *loop, const char *path,
     const struct herd_ops *ops, void *owner, struct err *err) MUST_CHECK;

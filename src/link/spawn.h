@@ -24,7 +24,8 @@
 /* In what order the keeper ends its children when it must do so by itself. */
 enum spawn_rank {
 	SPAWN_WORKER = 0,   /* first: they finish what they have */
-	SPAWN_INSTANCE = 1, /* plus the depth of its dependencies; to 254 */
+	SPAWN_INSTANCE = 1, /* plus the depth of its dependencies, to 254;
+			     * the deepest first */
 	SPAWN_REDIS = 255   /* last */
 };
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -348,6 +349,31 @@ nobody_and_nonsense_are_told_apart(void **state)
 	close(fd);
 }
 
+/* The socket's mode alone is not trusted: whoever comes is looked at. */
+static void
+strangers_are_not_served(void **state)
+{
+	struct world *w = *state;
+	int status, expected = geteuid() == 0 ? -EACCES : 0;
+	struct herd *h;
+	pid_t pid;
+
+	assert_int_equal(chmod(w->dir, 0755), 0);
+	assert_int_equal(chmod(w->path, 0666), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+			_exit(2);
+		_exit(herd_connect(&h, w->loop, w->path, &world_ops, w, NULL) ==
+			    expected
+			? 0
+			: 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void
 a_second_keeper_of_one_folder_refuses(void **state)
 {
@@ -456,6 +482,7 @@ main(void)
 		T(a_newer_control_replaces_the_older),
 		T(a_newer_protocol_is_refused_with_the_reason),
 		T(nobody_and_nonsense_are_told_apart),
+		T(strangers_are_not_served),
 		T(a_second_keeper_of_one_folder_refuses),
 		T(a_lost_keeper_is_told_and_the_next_one_clears_up),
 		T(no_grandchild_survives_its_leader),

@@ -53,7 +53,7 @@ set_nobody(void *arg)
 {
 	struct spawn_spec *spec = arg;
 
-	spec->uid = 65534;
+	spec->uid = geteuid() == 65534 ? 65533 : 65534;
 	spec->gid = 65534;
 	spec->directory = "/";
 	spec->processes = 4000;
