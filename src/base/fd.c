@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -158,4 +159,52 @@ fd_mkdirs(const char *path, unsigned mode, struct err *err)
 			break;
 	}
 	return 0;
+}
+
+#define TREE_DEPTH 32
+
+static void remove_below(int parent, const char *name, dev_t dev, int depth);
+
+static void
+remove_entry(int dir, const char *name, dev_t dev, int depth)
+{
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return;
+	if (unlinkat(dir, name, 0) == 0)
+		return;
+	if (depth < TREE_DEPTH)
+		remove_below(dir, name, dev, depth + 1);
+	unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+static void
+remove_below(int parent, const char *name, dev_t dev, int depth)
+{
+	int fd = openat(
+	    parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	struct dirent *e;
+	DIR *dir;
+
+	if (fd < 0)
+		return;
+	dir = fstat(fd, &st) == 0 && (dev == 0 || st.st_dev == dev)
+	    ? fdopendir(fd)
+	    : NULL;
+	if (dir == NULL) {
+		fd_close(&fd);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL)
+		remove_entry(fd, e->d_name, st.st_dev, depth);
+	closedir(dir);
+}
+
+void
+fd_remove_tree(const char *path)
+{
+	if (unlink(path) == 0)
+		return;
+	remove_below(AT_FDCWD, path, 0, 0);
+	rmdir(path);
 }

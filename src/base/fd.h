@@ -36,4 +36,11 @@ int fd_replace_file(const char *path, const void *data, size_t n, unsigned mode,
 /* mkdir -p; existing folders are left as they are. */
 int fd_mkdirs(const char *path, unsigned mode, struct err *err) MUST_CHECK;
 
+/*
+ * rm -rf: remove path and all below it, never through a symbolic link and
+ * never onto another file system. What cannot be removed stays; folders nested
+ * deeper than 32 stay too. A path that is not there is fine.
+ */
+void fd_remove_tree(const char *path);
+
 #endif /* BASE_FD_H */
