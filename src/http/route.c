@@ -90,8 +90,8 @@ match_method(const struct server_route *route, struct span method)
 }
 
 void
-route_find(const struct server_route *routes, size_t n, struct span method,
-    struct span path, struct route_match *match)
+route_match_path(const struct server_route *routes, size_t n,
+    struct span method, struct span path, struct route_match *match)
 {
 	struct route_match m;
 	bool exists = false;

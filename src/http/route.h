@@ -28,7 +28,7 @@ struct route_match {
 int route_check(
     const struct server_route *routes, size_t n, struct err *err) MUST_CHECK;
 
-void route_find(const struct server_route *routes, size_t n, struct span method,
+void route_match_path(const struct server_route *routes, size_t n, struct span method,
     struct span path, struct route_match *match);
 
 /* "GET, HEAD, POST": what is there for this path. 0, -ENOBUFS, -ENOMEM. */
