@@ -248,11 +248,11 @@ const struct schema schema_service[] = {
 	.min = 0, .max = HOUR, .preset = "0ms",
 	.text = "Before the first restart in a row." },
 { "restart.base", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(restart.base_ms),
-	.min = 1, .max = HOUR, .preset = "100ms",
+	.min = 0, .max = HOUR, .preset = "100ms",
 	.text = "Before the second; the third waits ten times as long, and "
 		"from there it doubles." },
 { "restart.max", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(restart.max_ms),
-	.min = 1, .max = DAY, .preset = "60s",
+	.min = 0, .max = DAY, .preset = "60s",
 	.text = "The longest wait; not below first and base." },
 { "restart.reset", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(restart.reset_ms),
 	.min = 100, .max = DAY, .preset = "60s",
