@@ -10,7 +10,7 @@
 #include "base/near.h"
 #include "control/applied.h"
 #include "control/control.h"
-#include "control/process.h"
+#include "control/launch.h"
 #include "control/replica.h"
 #include "control/rollout.h"
 #include "control/service.h"
@@ -165,6 +165,6 @@ control_instance_kill(struct control *c, const char *id, struct err *err)
 		return x;
 	if (r->child == 0)
 		return err_set(err, -ENOTSUP, "%s has no process", id);
-	process_signal(r, SIGKILL, true);
+	launch_signal(r, SIGKILL, true);
 	return 0;
 }

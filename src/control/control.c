@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -17,7 +18,7 @@
 #include "control/event.h"
 #include "control/health.h"
 #include "control/listeners.h"
-#include "control/logs.h"
+#include "control/readers.h"
 #include "control/publish.h"
 #include "control/reload.h"
 #include "control/replica.h"
@@ -44,7 +45,8 @@ static void
 end(struct control *c, int r, const struct err *why)
 {
 	c->end_code = r;
-	c->end_why = *why;
+	if (why != &c->end_why)
+		c->end_why = *why;
 	loop_defer(c->loop, &c->ending, on_end, c);
 }
 
@@ -116,7 +118,7 @@ make_services(struct control *c, const struct applied *a, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < c->conf->nservices; i++) {
 		const struct conf_service *spec = &c->conf->services[i];
-		struct service *s = service_new(
+		struct service *s = service_add(
 		    c, c->conf, spec, applied_cell(a, spec->name));
 
 		if (s == NULL)
@@ -130,7 +132,7 @@ static void
 set_going(struct control *c)
 {
 	LIST_EACH_SAFE (s, &c->services, struct service, link)
-		service_apply(s);
+		service_settle(s);
 	workers_start(c);
 	enroll_begin(c);
 	sample_begin(c);
@@ -199,6 +201,20 @@ begin_anew(struct control *c, struct err *err)
 	return begin_with(c, &none, err);
 }
 
+/* A herd that never began is ended with us; one that runs goes on. */
+static void
+fail(struct control *c, int r, const struct err *why, bool fresh)
+{
+	c->end_code = r;
+	c->end_why = *why;
+	if (!fresh) {
+		end(c, r, why);
+		return;
+	}
+	c->stopping = true;
+	(void)herd_shutdown(c->herd);
+}
+
 static void
 on_ready(void *owner)
 {
@@ -211,10 +227,13 @@ on_ready(void *owner)
 	r = applied_load(c, &applied, &err);
 	if (r == -EBADMSG)
 		log_error("applied.json", "not usable: %s", err.text);
-	r = r == 0 ? take_over(c, &applied, &err) : begin_anew(c, &err);
-	applied_done(&applied);
+	if (r == 0)
+		r = take_over(c, &applied, &err);
+	else
+		r = begin_anew(c, &err);
 	if (r < 0)
-		end(c, r, &err);
+		fail(c, r, &err, applied.conf == NULL);
+	applied_done(&applied);
 }
 
 /* --- what the herd says --------------------------------------------------- */
@@ -297,17 +316,36 @@ on_exited(
 static void
 on_line(void *owner, const struct herd_line *line)
 {
-	logs_line(owner, line);
+	readers_line(owner, line);
+}
+
+/* After a clean end nothing of ours is left but the lock. */
+static void
+clean_up(struct control *c)
+{
+	static const char *const names[] = { "control.sock", "notify.sock",
+		"redis.sock", "applied.json", "i" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(
+		    path, sizeof(path), "%s/%s", c->args.runtime, names[i]);
+		fd_remove_tree(path);
+	}
+	LIST_EACH (l, &c->workers.listeners, struct listener, link)
+		if (strncmp(l->address, "unix:", 5) == 0)
+			unlink(l->address + 5);
 }
 
 static void
 on_lost(void *owner, const struct err *why)
 {
 	struct control *c = owner;
-	const struct err fine = { "" };
 
 	if (c->stopping)
-		end(c, 0, &fine);
+		clean_up(c);
+	if (c->stopping)
+		end(c, c->end_code, &c->end_why);
 	else
 		end(c, -EPIPE, why);
 }
@@ -340,7 +378,7 @@ init(struct control *c, struct loop *loop, const struct control_args *args)
 	publish_init(c);
 	listeners_init(c);
 	event_init(c);
-	logs_init(c);
+	readers_init(c);
 	rand_bytes(&seed, sizeof(seed));
 	rng_seed(&c->rng, seed);
 }
@@ -394,7 +432,7 @@ control_free(struct control *c)
 	workers_close(c);
 	listeners_done(c);
 	health_close_notify(c);
-	logs_done(c);
+	readers_done(c);
 	event_done(c);
 	loop_defer_cancel(&c->ending);
 	herd_free(c->herd);

@@ -33,7 +33,7 @@ on_state(void *owner, enum registry_state state, const char *reason)
 		.type = "registry",
 		.from = registry_state_name(c->enroll.state),
 		.to = registry_state_name(state),
-		.cause = reason,
+		.cause = reason[0] != '\0' ? reason : NULL,
 	};
 
 	if (state != c->enroll.state)
@@ -148,7 +148,7 @@ enroll_add_redis(struct control *c, struct err *err)
 	if (c->enroll.managed == NULL)
 		return 0;
 	fill_redis_spec(c, &c->enroll.redis_spec);
-	s = service_new(c, c->conf, &c->enroll.redis_spec, -1);
+	s = service_add(c, c->conf, &c->enroll.redis_spec, -1);
 	if (s == NULL)
 		return err_errno(err, -ENOMEM, "service redis");
 	s->redis = true;

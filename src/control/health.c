@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "control/process.h"
+#include "control/launch.h"
 #include "control/replica.h"
 #include "http/client.h"
 #include "link/address.h"
@@ -243,7 +243,7 @@ begin(struct probe *p, struct err *err)
 	case CONF_CHECK_TCP:
 		return begin_connect(p, err);
 	case CONF_CHECK_EXEC:
-		return process_spawn_check(
+		return launch_check(
 		    p->replica, p->conf->command, &p->child, err);
 	case CONF_CHECK_NONE:
 	case CONF_CHECK_NOTIFY:

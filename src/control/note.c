@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/replica.h"
-
 static int
 encode(json_t *o, char *text, size_t size)
 {
@@ -26,7 +24,7 @@ note_replica(const struct replica *r, char *text, size_t size)
 	    json_pack("{ss ss si ss si si ss si si sb sI sI}", "kind",
 		"replica", "service", r->service->spec->name, "n", (int)r->n,
 		"address", r->address, "port", (int)r->port, "cell", r->cell,
-		"state", instance_state_name(replica_state(r)), "crashes",
+		"state", instance_state_name(instance_state(r->in)), "crashes",
 		(int)instance_crashes(r->in), "restarts", (int)r->restarts,
 		"extra", !r->current, "ready_at", (json_int_t)r->ready_wall,
 		"spawn_hash", (json_int_t)r->process_conf->hash_spawn),

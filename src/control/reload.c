@@ -80,17 +80,17 @@ apply_one(struct control *c, const struct conf *conf,
 	struct service *s = service_by_name(c, spec->name);
 
 	if (s == NULL) {
-		s = service_new(c, conf, spec, -1);
+		s = service_add(c, conf, spec, -1);
 		if (s == NULL) {
 			log_error(spec->name, "not added: out of memory");
 			return;
 		}
-		service_apply(s);
+		service_settle(s);
 		return;
 	}
 	s->removed = false;
 	service_set_spec(s, conf, spec);
-	service_apply(s);
+	service_settle(s);
 	if (restart)
 		replace_processes(s);
 }

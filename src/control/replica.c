@@ -14,7 +14,7 @@
 #include "control/event.h"
 #include "control/health.h"
 #include "control/note.h"
-#include "control/process.h"
+#include "control/launch.h"
 #include "control/publish.h"
 #include "control/rollout.h"
 #include "control/service.h"
@@ -49,7 +49,7 @@ op_spawn(void *owner, struct instance *in)
 	if (instance_crashes(in) > 0)
 		r->restarts++;
 	r->next_try = 0;
-	if (process_spawn(r, &err) == 0)
+	if (launch_process(r, &err) == 0)
 		return;
 	log_error(r->id, "cannot start: %s", err.text);
 	say_why(r, err.text);
@@ -62,7 +62,7 @@ op_term(void *owner, struct instance *in)
 	struct replica *r = owner;
 
 	(void)in;
-	process_signal(r, r->process_conf->stop.signal, false);
+	launch_signal(r, r->process_conf->stop.signal, false);
 }
 
 static void
@@ -71,7 +71,7 @@ op_kill(void *owner, struct instance *in)
 	struct replica *r = owner;
 
 	(void)in;
-	process_signal(r, SIGKILL, true);
+	launch_signal(r, SIGKILL, true);
 }
 
 static void
@@ -232,7 +232,7 @@ void
 replica_free_later(struct replica *r)
 {
 	quiet(r);
-	process_release(r);
+	launch_release(r);
 	loop_defer(r->service->control->loop, &r->later, on_free, r);
 }
 
@@ -287,7 +287,7 @@ replica_spawn_failed(struct replica *r, int error, const char *stage)
 	    why, sizeof(why), "cannot start: %s: %s", stage, strerror(error));
 	log_error(r->id, "%s", why);
 	health_end(r);
-	process_release(r);
+	launch_release(r);
 	replica_post(r, INSTANCE_EV_SPAWN_FAILED, why);
 }
 
@@ -356,7 +356,7 @@ replica_exited(
 	if (crash && !final)
 		check_window_add(&r->crashes, loop_now(c->loop));
 	health_end(r);
-	process_release(r);
+	launch_release(r);
 	replica_post(r, final ? INSTANCE_EV_EXITED_FINAL : INSTANCE_EV_EXITED,
 	    crash ? replica_exit_text(&r->exit, why, sizeof(why)) : NULL);
 }

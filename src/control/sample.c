@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "control/process.h"
+#include "control/launch.h"
 #include "control/publish.h"
 #include "control/replica.h"
 #define LOG_SUBSYSTEM "control"
@@ -212,7 +212,7 @@ enforce(struct replica *r)
 	r->oversize = true;
 	log_warn(r->id, "over its memory limit: killed mem=%llu limit=%llu",
 	    (unsigned long long)r->usage.mem_bytes, (unsigned long long)limit);
-	process_signal(r, SIGKILL, true);
+	launch_signal(r, SIGKILL, true);
 }
 
 static void

@@ -28,7 +28,7 @@ insert_by_name(struct control *c, struct service *s)
 }
 
 struct service *
-service_new(struct control *c, const struct conf *conf,
+service_add(struct control *c, const struct conf *conf,
     const struct conf_service *spec, int cell)
 {
 	struct service *s = calloc(1, sizeof(*s));
@@ -214,7 +214,7 @@ on_empty(struct service *s)
 }
 
 void
-service_apply(struct service *s)
+service_settle(struct service *s)
 {
 	bool keep_places = s->stopped && !s->removed;
 
@@ -263,7 +263,7 @@ service_stop(struct service *s)
 {
 	rollout_cancel(s, "stopped");
 	s->stopped = true;
-	service_apply(s);
+	service_settle(s);
 }
 
 static void
@@ -290,7 +290,7 @@ service_scale(struct service *s, unsigned replicas)
 	rollout_cancel(s, "scaled");
 	s->desired = replicas;
 	s->scaled = true;
-	service_apply(s);
+	service_settle(s);
 }
 
 void
@@ -298,7 +298,7 @@ service_remove(struct service *s)
 {
 	rollout_cancel(s, "removed");
 	s->removed = true;
-	service_apply(s);
+	service_settle(s);
 }
 
 /* --- how it is ------------------------------------------------------------ */

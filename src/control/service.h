@@ -18,7 +18,7 @@
  * that it had under an earlier control process, or -1. NULL: out of memory or
  * of cells.
  */
-struct service *service_new(struct control *c, const struct conf *conf,
+struct service *service_add(struct control *c, const struct conf *conf,
     const struct conf_service *spec, int cell);
 void service_free(struct service *s); /* it must have no replica */
 
@@ -33,7 +33,7 @@ void service_policy(
     const struct conf_service *spec, struct instance_policy *policy);
 
 /* Create, wake or retire replicas, so that there are as many as wanted. */
-void service_apply(struct service *s);
+void service_settle(struct service *s);
 
 /* Every service that may now start because something became ready. */
 void service_consider_all(struct control *c);

@@ -243,7 +243,7 @@ struct control {
 		uint64_t next; /* id of the next event; the first is 1 */
 	} events;
 
-	struct list logs; /* readers of logs: logs.c */
+	struct list logs; /* readers of logs: readers.c */
 	struct {
 		struct registry *registry;
 		struct managed *managed; /* NULL unless `registry: managed` */

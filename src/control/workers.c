@@ -305,7 +305,8 @@ welcome(struct control *c, struct worker *w, const struct worker_msg *hello)
 		workers_hang_up(w);
 		return;
 	}
-	publish_send(c, w);
+	if (hello->generation < c->publish.generation)
+		publish_send(c, w); /* else a newer one is on its way */
 }
 
 /* --- strangers ------------------------------------------------------------ */

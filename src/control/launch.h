@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * process - from a replica's configuration to an order for the herd
+ * launch - from a replica's configuration to an order for the herd
  *
  * Chooses the address of this incarnation (a new socket path or port, never
  * one that a worker may still use), makes the folders, the environment and
  * the socket that a service wants, and gives all of it back afterwards.
  */
 
-#ifndef CONTROL_PROCESS_H
-#define CONTROL_PROCESS_H
+#ifndef CONTROL_LAUNCH_H
+#define CONTROL_LAUNCH_H
 
 #include "control/state.h"
 
@@ -17,19 +17,19 @@
  * Order a process for r: sets child, address, port and cell. The answer comes
  * as replica_spawned() or replica_spawn_failed(). On error nothing is left.
  */
-int process_spawn(struct replica *r, struct err *err) MUST_CHECK;
+int launch_process(struct replica *r, struct err *err) MUST_CHECK;
 
 /* Order one that runs an exec check beside r's process; *child is its id. */
-int process_spawn_check(struct replica *r, const char *const *command,
-    uint64_t *child, struct err *err) MUST_CHECK;
-
-void process_signal(struct replica *r, int signo, bool group);
-
-/* The process is gone: address and cell go to the ghosts, the record goes. */
-void process_release(struct replica *r);
-
-/* The uid and gid a service runs under; -ENOENT for an unknown user. */
-int process_identity(const struct conf_service *spec, uid_t *uid, gid_t *gid,
+int launch_check(struct replica *r, const char *const *command, uint64_t *child,
     struct err *err) MUST_CHECK;
 
-#endif /* CONTROL_PROCESS_H */
+void launch_signal(struct replica *r, int signo, bool group);
+
+/* The process is gone: address and cell go to the ghosts, the record goes. */
+void launch_release(struct replica *r);
+
+/* The uid and gid a service runs under; -ENOENT for an unknown user. */
+int launch_identity(const struct conf_service *spec, uid_t *uid, gid_t *gid,
+    struct err *err) MUST_CHECK;
+
+#endif /* CONTROL_LAUNCH_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 
-#include "control/logs.h"
+#include "control/readers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,7 @@ struct reader {
 };
 
 void
-logs_init(struct control *c)
+readers_init(struct control *c)
 {
 	list_init(&c->logs);
 }
@@ -123,7 +123,7 @@ parse_line(struct span line, uint64_t *at, struct span *slot, bool *is_stderr,
 	return true;
 }
 
-/* The end of the file, at most LOGS_HISTORY_MAX bytes. */
+/* The end of the file, at most READERS_HISTORY_MAX bytes. */
 static int
 read_end(const char *path, struct buf *b)
 {
@@ -138,10 +138,10 @@ read_end(const char *path, struct buf *b)
 		fd_close(&fd);
 		return -ENOENT;
 	}
-	if (st.st_size > LOGS_HISTORY_MAX)
-		lseek(fd, -LOGS_HISTORY_MAX, SEEK_END);
-	r = buf_reserve(b, LOGS_HISTORY_MAX);
-	n = r < 0 ? -1 : read(fd, b->data, LOGS_HISTORY_MAX);
+	if (st.st_size > READERS_HISTORY_MAX)
+		lseek(fd, -READERS_HISTORY_MAX, SEEK_END);
+	r = buf_reserve(b, READERS_HISTORY_MAX);
+	n = r < 0 ? -1 : read(fd, b->data, READERS_HISTORY_MAX);
 	if (n > 0)
 		b->len = (size_t)n;
 	fd_close(&fd);
@@ -194,7 +194,7 @@ add_history(struct reader *r)
 	if (conf->log_journal || r->nkept >= r->lines)
 		return;
 	snprintf(path, sizeof(path), "%s/%s.log", conf->dirs.logs, r->service);
-	buf_init(&b, LOGS_HISTORY_MAX + 1);
+	buf_init(&b, READERS_HISTORY_MAX + 1);
 	if (read_end(path, &b) == 0)
 		keep_history(r, buf_span(&b));
 	buf_done(&b);
@@ -256,7 +256,7 @@ on_tail(void *arg, const struct herd_line *lines, size_t n)
 }
 
 void
-logs_line(struct control *c, const struct herd_line *line)
+readers_line(struct control *c, const struct herd_line *line)
 {
 	LIST_EACH_SAFE (r, &c->logs, struct reader, link) {
 		for (size_t i = 0; i < r->nsources; i++) {
@@ -294,7 +294,7 @@ reader_free(struct reader *r)
 }
 
 void
-logs_done(struct control *c)
+readers_done(struct control *c)
 {
 	LIST_EACH_SAFE (r, &c->logs, struct reader, link)
 		reader_free(r);
@@ -383,9 +383,9 @@ control_logs(struct control *c, const char *name, uint64_t since_wall_ms,
 
 	if (x < 0)
 		return x;
-	if (count_readers(c) >= LOGS_READERS_MAX)
-		return err_set(err, -EBUSY, "%d readers of logs already",
-		    LOGS_READERS_MAX);
+	if (count_readers(c) >= READERS_MAX)
+		return err_set(
+		    err, -EBUSY, "%d readers of logs already", READERS_MAX);
 	r = calloc(1, sizeof(*r));
 	if (r == NULL)
 		return err_errno(err, -ENOMEM, "logs");

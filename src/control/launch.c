@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 
-#include "control/process.h"
+#include "control/launch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -176,7 +176,8 @@ folder_names(const struct replica *r, struct folders *f, struct err *err)
 	a = snprintf(
 	    f->state, sizeof(f->state), "%s/services/%s", dirs->state, name);
 	b = snprintf(f->cache, sizeof(f->cache), "%s/%s", dirs->cache, name);
-	t = snprintf(f->tmp, sizeof(f->tmp), "%s/tmp/%s", dirs->state, r->id);
+	t = snprintf(f->tmp, sizeof(f->tmp), "%s/tmp/%s.%llu", dirs->state,
+	    r->id, (unsigned long long)r->child);
 	if (a >= PATH_MAX || b >= PATH_MAX || t >= PATH_MAX)
 		return err_errno(err, -ENAMETOOLONG, "folders of %s", name);
 	return 0;
@@ -247,6 +248,8 @@ add_drover_env(struct order *o, const struct folders *f)
 	snprintf(port, sizeof(port), "%u", r->port);
 	snprintf(
 	    notify, sizeof(notify), "%s/notify.sock", c->conf->dirs.runtime);
+	snprintf(url, sizeof(url), "http://%s@%s", r->service->token,
+	    listeners_internal(c));
 	for (size_t i = 0; i < ARRAY_LEN(vars); i++) {
 		int x;
 
@@ -323,7 +326,7 @@ set_argv(struct order *o, const char *const *command)
 /* --- who it runs as, and in what bounds ----------------------------------- */
 
 int
-process_identity(
+launch_identity(
     const struct conf_service *spec, uid_t *uid, gid_t *gid, struct err *err)
 {
 	struct passwd *pw;
@@ -425,7 +428,7 @@ fill(struct order *o, const char *const *command, struct err *err)
 	int x = folder_names(r, &folders, err);
 
 	if (x == 0)
-		x = process_identity(
+		x = launch_identity(
 		    r->process_conf, &spec->uid, &spec->gid, err);
 	if (x == 0)
 		x = make_folders(&folders, spec, err);
@@ -505,7 +508,7 @@ order_free(struct order *o)
 }
 
 int
-process_spawn(struct replica *r, struct err *err)
+launch_process(struct replica *r, struct err *err)
 {
 	struct order *o = order_new(r);
 	int x;
@@ -522,14 +525,14 @@ process_spawn(struct replica *r, struct err *err)
 	order_free(o);
 	if (x < 0) {
 		r->child = 0; /* the keeper has never heard of it */
-		process_release(r);
+		launch_release(r);
 	}
 	return x;
 }
 
 int
-process_spawn_check(struct replica *r, const char *const *command,
-    uint64_t *child, struct err *err)
+launch_check(struct replica *r, const char *const *command, uint64_t *child,
+    struct err *err)
 {
 	struct control *c = r->service->control;
 	struct order *o = order_new(r);
@@ -548,17 +551,29 @@ process_spawn_check(struct replica *r, const char *const *command,
 }
 
 void
-process_signal(struct replica *r, int signo, bool group)
+launch_signal(struct replica *r, int signo, bool group)
 {
 	if (r->child != 0)
 		(void)herd_signal(
 		    r->service->control->herd, r->child, signo, group);
 }
 
+static void
+remove_tmp(const struct replica *r)
+{
+	struct folders folders;
+
+	if (folder_names(r, &folders, NULL) == 0)
+		fd_remove_tree(folders.tmp);
+}
+
 void
-process_release(struct replica *r)
+launch_release(struct replica *r)
 {
 	struct control *c = r->service->control;
+
+	if (r->child != 0)
+		remove_tmp(r);
 
 	/* The managed Redis comes back to the same path. */
 	publish_bury(

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * fake_herd - a keeper that starts nothing
+ *
+ * Stands in for control/herd.c: writes down the orders, and lets the test say
+ * what became of each process.
+ */
+
+#ifndef TESTS_UNIT_FAKE_HERD_H
+#define TESTS_UNIT_FAKE_HERD_H
+
+#include "control/herd.h"
+
+#define FAKE_CHILDREN 256
+
+struct fake_child {
+	uint64_t id;
+	char slot[SPAWN_NAME_MAX];
+	char argv[256]; /* joined by spaces */
+	char env[4096]; /* joined by newlines */
+	uint8_t rank;
+	char note[SPAWN_NOTE_MAX];
+	size_t note_len;
+	pid_t pid; /* 0: ordered only */
+	int last_signal;
+	bool group; /* that signal */
+	bool gone;  /* exited, or forgotten */
+	bool forgotten;
+};
+
+struct fake_herd {
+	struct fake_child children[FAKE_CHILDREN];
+	size_t n;
+	bool refuse; /* orders fail with -ENOBUFS */
+	bool shutdown;
+	bool silent; /* a spawn is not answered by itself */
+	uint64_t last_id;
+	unsigned fds; /* put */
+};
+
+extern struct fake_herd fake;
+
+void fake_reset(void); /* as a keeper that just started */
+
+/* Its newest process of that slot that was not forgotten; or NULL. */
+struct fake_child *fake_running(const char *slot);
+size_t fake_count(const char *slot); /* how many were ever ordered */
+
+void fake_exit(struct fake_child *child, int code, const char *tail);
+void fake_kill(struct fake_child *child, int signo);
+
+#endif /* TESTS_UNIT_FAKE_HERD_H */

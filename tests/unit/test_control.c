@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: ISC */
+
+/* The control process over a keeper that starts nothing. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "control/control.h"
+#include "control/note.h"
+#include "control/replica.h"
+#include "control/rollout.h"
+#include "control/service.h"
+#include "fake_herd.h"
+
+/* --- a world -------------------------------------------------------------- */
+
+struct world {
+	struct loop *loop;
+	struct control *c;
+	char dir[64];
+	char runtime[80];
+	char config[80];
+	const struct conf *conf;
+	bool begun, ended;
+	int end_code;
+	struct loop_timer stop;
+};
+
+static void
+write_file(const struct world *w, const char *name, const char *text)
+{
+	char path[128];
+	struct err err;
+
+	snprintf(path, sizeof(path), "%s/%s", w->dir, name);
+	assert_int_equal(
+	    fd_replace_file(path, text, strlen(text), 0644, &err), 0);
+}
+
+/* A service of one replica that says itself when it is ready. */
+static void
+write_service(struct world *w, const char *name, const char *more)
+{
+	char file[64], text[1024];
+
+	snprintf(file, sizeof(file), "services.d/%s.yaml", name);
+	snprintf(text, sizeof(text),
+	    "service: %s\n"
+	    "command: [/bin/true, --at, \"${SOCKET}\"]\n"
+	    "env: {NAME: \"I am ${INSTANCE}\"}\n"
+	    "ready: notify\n"
+	    "%s\n",
+	    name, more);
+	write_file(w, file, text);
+}
+
+#define RESTART_QUICK "restart: {first: 0ms, base: 20ms, max: 100ms}"
+
+static int
+on_begun(void *owner, struct control *c, struct err *err)
+{
+	struct world *w = owner;
+
+	(void)c;
+	(void)err;
+	w->begun = true;
+	return 0;
+}
+
+static void
+on_ended(void *owner, int r, const struct err *err)
+{
+	struct world *w = owner;
+
+	(void)err;
+	w->ended = true;
+	w->end_code = r;
+	loop_stop(w->loop);
+}
+
+static void
+on_stop(void *arg)
+{
+	struct world *w = arg;
+
+	loop_stop(w->loop);
+}
+
+static void
+run_for(struct world *w, unsigned ms)
+{
+	loop_timer_arm(&w->stop, ms);
+	assert_int_equal(loop_run(w->loop), 0);
+}
+
+static void
+attach(struct world *w)
+{
+	const struct control_args args = {
+		.config = w->config,
+		.runtime = w->runtime,
+		.program = "/bin/false",
+		.begun = on_begun,
+		.ended = on_ended,
+		.owner = w,
+	};
+	struct buf errors;
+	struct err err;
+
+	w->begun = false;
+	buf_init(&errors, 4096);
+	conf_unref(w->conf);
+	w->conf = conf_load(w->config, &errors);
+	assert_string_equal(buf_str(&errors), "");
+	assert_non_null(w->conf);
+	buf_done(&errors);
+	assert_int_equal(
+	    control_new(&w->c, w->loop, &args, w->conf, "", &err), 0);
+	run_for(w, 20);
+}
+
+/* api, and base when it has a text: what to add to each file. */
+static struct world *
+world_new(const char *api, const char *base)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	char path[80], text[1024];
+	struct err err;
+
+	assert_non_null(w);
+	fake_reset();
+	snprintf(w->dir, sizeof(w->dir), "/tmp/test_control.XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->runtime, sizeof(w->runtime), "%s/run", w->dir);
+	snprintf(w->config, sizeof(w->config), "%s/drover.yaml", w->dir);
+	snprintf(path, sizeof(path), "%s/services.d", w->dir);
+	assert_int_equal(fd_mkdirs(w->runtime, 0755, &err), 0);
+	assert_int_equal(fd_mkdirs(path, 0755, &err), 0);
+	snprintf(text, sizeof(text),
+	    "listen: []\nregistry: none\nworkers: 1\n"
+	    "admin: {socket: %1$s/run/admin.sock}\n"
+	    "directories: {runtime: %1$s/run, state: %1$s/state, "
+	    "cache: %1$s/cache, logs: %1$s/logs}\n",
+	    w->dir);
+	write_file(w, "drover.yaml", text);
+	write_service(w, "api", api);
+	if (base != NULL)
+		write_service(w, "base", base);
+	w->loop = loop_new(&err);
+	assert_non_null(w->loop);
+	loop_timer_init(&w->stop, w->loop, on_stop, w);
+	return w;
+}
+
+static void
+world_free(struct world *w)
+{
+	control_free(w->c);
+	conf_unref(w->conf);
+	loop_timer_done(&w->stop);
+	loop_free(w->loop);
+	fd_remove_tree(w->dir);
+	free(w);
+}
+
+static void
+make_ready(struct world *w, const char *id)
+{
+	struct replica *r = replica_by_id(w->c, id);
+
+	assert_non_null(r);
+	replica_post(r, INSTANCE_EV_PASSED, "test");
+	run_for(w, 20);
+}
+
+static enum instance_state
+state_of(struct world *w, const char *id)
+{
+	struct replica *r = replica_by_id(w->c, id);
+
+	assert_non_null(r);
+	return replica_state(r);
+}
+
+static const char *
+service_word(struct world *w, const char *name)
+{
+	static char word[32], why[192];
+
+	str_cut(word, sizeof(word),
+	    service_state(service_by_name(w->c, name), why, sizeof(why)));
+	return word;
+}
+
+/* --- processes ------------------------------------------------------------ */
+
+static void
+a_process_gets_its_address_and_environment(void **state)
+{
+	struct world *w = world_new("", NULL);
+	struct fake_child *child;
+
+	(void)state;
+	attach(w);
+	assert_true(w->begun);
+	child = fake_running("api.0");
+	assert_non_null(child);
+	assert_non_null(strstr(child->argv, "/bin/true --at "));
+	assert_non_null(strstr(child->argv, "/run/i/api.0."));
+	assert_non_null(strstr(child->env, "NAME=I am api.0"));
+	assert_non_null(strstr(child->env, "DROVER_SERVICE=api"));
+	assert_non_null(strstr(child->env, "DROVER_SOCKET=/tmp/test_control"));
+	assert_non_null(strstr(child->env, "DROVER_URL=http://"));
+	assert_null(strstr(child->env, "DROVER_REDIS_URL"));
+	assert_string_equal(service_word(w, "api"), "starting");
+	make_ready(w, "api.0");
+	assert_string_equal(service_word(w, "api"), "ready");
+	world_free(w);
+}
+
+static void
+the_first_restart_does_not_wait_and_the_second_does(void **state)
+{
+	struct world *w = world_new(
+	    "restart: {first: 0ms, base: 400ms, max: 400ms}", NULL);
+	struct replica *r;
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	fake_kill(fake_running("api.0"), SIGKILL);
+	run_for(w, 10);
+	assert_int_equal(fake_count("api.0"), 2);
+	assert_int_equal(state_of(w, "api.0"), INSTANCE_STARTING);
+
+	fake_exit(fake_running("api.0"), 3, "it went wrong\n");
+	run_for(w, 100);
+	assert_int_equal(fake_count("api.0"), 2);
+	assert_string_equal(service_word(w, "api"), "backoff");
+	r = replica_by_id(w->c, "api.0");
+	assert_string_equal(r->tail, "it went wrong\n");
+	assert_int_equal(r->restarts, 1);
+	run_for(w, 500);
+	assert_int_equal(fake_count("api.0"), 3);
+	world_free(w);
+}
+
+static void
+exit_125_is_not_restarted(void **state)
+{
+	struct world *w = world_new(RESTART_QUICK, NULL);
+
+	(void)state;
+	attach(w);
+	fake_exit(fake_running("api.0"), 125, "");
+	run_for(w, 200);
+	assert_int_equal(fake_count("api.0"), 1);
+	assert_string_equal(service_word(w, "api"), "stopped");
+	world_free(w);
+}
+
+static void
+an_order_that_is_refused_is_tried_again(void **state)
+{
+	struct world *w = world_new(RESTART_QUICK, NULL);
+
+	(void)state;
+	fake.refuse = true;
+	attach(w);
+	assert_int_equal(fake_count("api.0"), 0);
+	assert_int_equal(state_of(w, "api.0"), INSTANCE_BACKOFF);
+	fake.refuse = false;
+	run_for(w, 300);
+	assert_int_equal(fake_count("api.0"), 1);
+	world_free(w);
+}
+
+static void
+five_crashes_are_shown_as_a_loop(void **state)
+{
+	struct world *w = world_new(
+	    "restart: {first: 0ms, base: 0ms, max: 0ms}", "");
+	char why[192];
+
+	(void)state;
+	attach(w);
+	make_ready(w, "base.0");
+	for (int i = 0; i < 5; i++) {
+		fake_exit(fake_running("api.0"), 7, "boom\n");
+		run_for(w, 20);
+	}
+	service_state(service_by_name(w->c, "api"), why, sizeof(why));
+	assert_string_equal(why, "crash loop: 5 crashes in 5 min; exit 7");
+	assert_string_equal(service_word(w, "base"), "ready");
+	assert_int_equal(fake_count("base.0"), 1);
+	world_free(w);
+}
+
+/* --- services ------------------------------------------------------------- */
+
+static void
+a_service_waits_for_what_it_depends_on(void **state)
+{
+	struct world *w = world_new("depends_on: [base]", "");
+	char why[192];
+
+	(void)state;
+	attach(w);
+	assert_int_equal(fake_count("api.0"), 0);
+	service_state(service_by_name(w->c, "api"), why, sizeof(why));
+	assert_string_equal(why, "waits for base");
+	make_ready(w, "base.0");
+	assert_int_equal(fake_count("api.0"), 1);
+	/* and is to be stopped before it */
+	assert_true(fake_running("api.0")->rank > fake_running("base.0")->rank);
+	world_free(w);
+}
+
+static void
+scaling_adds_and_drains_the_highest(void **state)
+{
+	struct world *w = world_new("", NULL);
+	struct fake_child *third;
+	struct err err;
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	assert_int_equal(control_scale(w->c, "api", 3, &err), 0);
+	run_for(w, 20);
+	make_ready(w, "api.1");
+	make_ready(w, "api.2");
+	assert_string_equal(service_word(w, "api"), "ready");
+	third = fake_running("api.2");
+	assert_int_equal(control_scale(w->c, "api", 2, &err), 0);
+	run_for(w, 50);
+	assert_int_equal(third->last_signal, SIGTERM);
+	assert_null(replica_by_id(w->c, "api.2"));
+	assert_int_equal(fake_running("api.1")->last_signal, 0);
+	fake_exit(third, 0, "");
+	run_for(w, 20);
+	assert_true(third->forgotten);
+	assert_int_equal(control_scale(w->c, "api", 257, &err), -EINVAL);
+	world_free(w);
+}
+
+static void
+a_stopped_service_stays_stopped_until_it_is_started(void **state)
+{
+	struct world *w = world_new(RESTART_QUICK, NULL);
+	struct err err;
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	assert_int_equal(control_stop(w->c, "api", &err), 0);
+	run_for(w, 50);
+	assert_int_equal(fake_running("api.0")->last_signal, SIGTERM);
+	fake_exit(fake_running("api.0"), 0, "");
+	run_for(w, 100);
+	assert_int_equal(fake_count("api.0"), 1);
+	assert_string_equal(service_word(w, "api"), "stopped");
+	assert_int_equal(control_start(w->c, "api", &err), 0);
+	run_for(w, 20);
+	assert_int_equal(fake_count("api.0"), 2);
+	world_free(w);
+}
+
+static void
+an_unknown_service_is_an_error_that_names_the_near_one(void **state)
+{
+	struct world *w = world_new("", NULL);
+	struct err err;
+
+	(void)state;
+	attach(w);
+	assert_int_equal(control_restart(w->c, "appi", &err), -ENOENT);
+	assert_string_equal(err.text, "no service appi; did you mean api?");
+	assert_int_equal(control_instance_kill(w->c, "api.9", &err), -ENOENT);
+	world_free(w);
+}
+
+/* --- rollouts ------------------------------------------------------------- */
+
+static struct replica *
+candidate(struct world *w)
+{
+	struct replica *r = service_by_name(w->c, "api")->rollout.candidate;
+
+	assert_non_null(r);
+	return r;
+}
+
+static void
+a_restart_keeps_the_old_one_until_the_new_one_is_ready(void **state)
+{
+	struct world *w = world_new("", NULL);
+	struct fake_child *old;
+	struct err err;
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	old = fake_running("api.0");
+	assert_int_equal(control_restart(w->c, "api", &err), 0);
+	run_for(w, 50);
+	assert_int_equal(fake_count("api.0"), 2);
+	assert_int_equal(old->last_signal, 0);
+	assert_string_equal(service_word(w, "api"), "ready");
+	assert_int_equal(control_restart(w->c, "api", &err), -EBUSY);
+
+	replica_post(candidate(w), INSTANCE_EV_PASSED, "test");
+	run_for(w, 50);
+	assert_int_equal(old->last_signal, SIGTERM);
+	assert_string_equal(service_word(w, "api"), "ready");
+	fake_exit(old, 0, "");
+	run_for(w, 20);
+	assert_false(service_by_name(w->c, "api")->rollout.on);
+	world_free(w);
+}
+
+static void
+a_copy_that_does_not_get_ready_ends_the_rollout(void **state)
+{
+	struct world *w = world_new(RESTART_QUICK, NULL);
+	struct fake_child *old;
+	struct err err;
+	char why[192];
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	old = fake_running("api.0");
+	assert_int_equal(control_restart(w->c, "api", &err), 0);
+	run_for(w, 20);
+	fake_exit(fake_running("api.0"), 1, "no\n");
+	run_for(w, 200);
+	assert_int_equal(fake_count("api.0"), 2);
+	assert_int_equal(old->last_signal, 0);
+	assert_false(old->gone);
+	assert_string_equal(service_word(w, "api"), "ready");
+	service_state(service_by_name(w->c, "api"), why, sizeof(why));
+	assert_string_equal(why, "restart failed: new copy not ready: exit 1");
+	world_free(w);
+}
+
+static void
+a_restart_skips_the_wait_of_a_backoff(void **state)
+{
+	struct world *w = world_new(
+	    "restart: {first: 60s, base: 60s, max: 60s}", NULL);
+	struct err err;
+
+	(void)state;
+	attach(w);
+	fake_exit(fake_running("api.0"), 1, "");
+	run_for(w, 50);
+	assert_int_equal(fake_count("api.0"), 1);
+	assert_int_equal(control_restart(w->c, "api", &err), 0);
+	run_for(w, 20);
+	assert_int_equal(fake_count("api.0"), 2);
+	world_free(w);
+}
+
+static void
+an_old_one_that_dies_during_a_rollout_harms_nothing(void **state)
+{
+	struct world *w = world_new(RESTART_QUICK, NULL);
+	struct err err;
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	assert_int_equal(control_restart(w->c, "api", &err), 0);
+	run_for(w, 20);
+	fake_kill(&fake.children[1], SIGSEGV);
+	run_for(w, 50);
+	replica_post(candidate(w), INSTANCE_EV_PASSED, "test");
+	run_for(w, 50);
+	assert_string_equal(service_word(w, "api"), "ready");
+	world_free(w);
+}
+
+/* --- takeover ------------------------------------------------------------- */
+
+static void
+a_next_control_takes_over_what_runs(void **state)
+{
+	struct world *w = world_new("", "");
+	pid_t pid;
+	struct err err;
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	assert_int_equal(control_scale(w->c, "base", 2, &err), 0);
+	assert_int_equal(control_stop(w->c, "base", &err), 0);
+	run_for(w, 20);
+	pid = replica_by_id(w->c, "api.0")->pid;
+	control_free(w->c);
+
+	attach(w);
+	assert_int_equal(fake_count("api.0"), 1);
+	assert_int_equal(replica_by_id(w->c, "api.0")->pid, pid);
+	assert_int_equal(state_of(w, "api.0"), INSTANCE_READY);
+	assert_true(replica_by_id(w->c, "api.0")->cell >= 0);
+	assert_int_equal(fake_count("proxy.0"), 1);
+	assert_string_equal(service_word(w, "base"), "stopped");
+	assert_int_equal(service_by_name(w->c, "base")->desired, 2);
+	world_free(w);
+}
+
+static void
+a_child_whose_note_fits_nothing_is_killed(void **state)
+{
+	struct world *w = world_new("", NULL);
+	struct fake_child *stray = &fake.children[0];
+
+	(void)state;
+	attach(w);
+	control_free(w->c);
+	stray = &fake.children[fake.n++];
+	memset(stray, 0, sizeof(*stray));
+	stray->id = ++fake.last_id;
+	stray->pid = 1234567;
+	snprintf(stray->slot, sizeof(stray->slot), "stray");
+	memcpy(stray->note, "{]", 2);
+	stray->note_len = 2;
+	attach(w);
+	assert_int_equal(stray->last_signal, SIGKILL);
+	assert_true(stray->group);
+	fake_kill(stray, SIGKILL);
+	run_for(w, 10);
+	assert_true(stray->forgotten);
+	world_free(w);
+}
+
+static void
+a_shutdown_is_the_keepers_to_do(void **state)
+{
+	struct world *w = world_new("", NULL);
+
+	(void)state;
+	attach(w);
+	control_shutdown(w->c);
+	run_for(w, 50);
+	assert_true(fake.shutdown);
+	assert_int_equal(fake_running("api.0")->last_signal, 0);
+	world_free(w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_process_gets_its_address_and_environment),
+		cmocka_unit_test(
+		    the_first_restart_does_not_wait_and_the_second_does),
+		cmocka_unit_test(exit_125_is_not_restarted),
+		cmocka_unit_test(an_order_that_is_refused_is_tried_again),
+		cmocka_unit_test(five_crashes_are_shown_as_a_loop),
+		cmocka_unit_test(a_service_waits_for_what_it_depends_on),
+		cmocka_unit_test(scaling_adds_and_drains_the_highest),
+		cmocka_unit_test(
+		    a_stopped_service_stays_stopped_until_it_is_started),
+		cmocka_unit_test(
+		    an_unknown_service_is_an_error_that_names_the_near_one),
+		cmocka_unit_test(
+		    a_restart_keeps_the_old_one_until_the_new_one_is_ready),
+		cmocka_unit_test(
+		    a_copy_that_does_not_get_ready_ends_the_rollout),
+		cmocka_unit_test(a_restart_skips_the_wait_of_a_backoff),
+		cmocka_unit_test(
+		    an_old_one_that_dies_during_a_rollout_harms_nothing),
+		cmocka_unit_test(a_next_control_takes_over_what_runs),
+		cmocka_unit_test(a_child_whose_note_fits_nothing_is_killed),
+		cmocka_unit_test(a_shutdown_is_the_keepers_to_do),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
