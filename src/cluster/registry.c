@@ -132,6 +132,7 @@ make_redis(struct registry *reg, const char *text, struct err *err)
 		return err_set(err, -ENOMEM, "registry: no memory");
 	reg->state = reg->told_state = REGISTRY_DOWN;
 	snprintf(reg->reason, sizeof(reg->reason), "not connected yet");
+	snprintf(reg->told_reason, sizeof(reg->told_reason), "%s", reg->reason);
 	return 0;
 }
 

@@ -15,8 +15,9 @@
 #include "loop/loop.h"
 #include "redis/url.h"
 
-#define DIAL_LOOKUPS 4 /* threads; a dead name server may hold each for 30 s \
-			*/
+#define DIAL_LOOKUPS                                            \
+	4 /* threads; a dead name server may hold each for 30 s \
+	   */
 #define DIAL_ADDRESSES 8
 
 struct redis_dial;

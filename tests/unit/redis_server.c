@@ -203,13 +203,8 @@ one_reply(int fd, struct redis_reader *reader, struct buf *answer)
 }
 
 static void
-put_command(struct buf *b, struct span line)
+put_words(struct buf *b, const struct span *words, size_t n)
 {
-	struct span words[64], word;
-	size_t n = 0;
-
-	while (n < 64 && span_next(&line, ' ', &word))
-		words[n++] = word;
 	if (buf_printf(b, "*%zu\r\n", n) < 0)
 		abort();
 	for (size_t i = 0; i < n; i++)
@@ -218,13 +213,23 @@ put_command(struct buf *b, struct span line)
 			abort();
 }
 
-const char *
-server_ask(const struct redis_server *s, const char *command)
+static void
+put_auth(struct buf *b, const struct redis_url *url)
+{
+	const struct span words[] = { SPAN("AUTH"),
+		span_of(url->user[0] != '\0' ? url->user : "default"),
+		span_of(url->password) };
+
+	put_words(b, words, 3);
+}
+
+static const char *
+ask(const struct redis_server *s, const struct span *words, size_t n)
 {
 	static struct buf answer = { .max = 16 << 20 };
 	struct redis_reader *reader = redis_reader_new(16 << 20);
-	struct buf b;
 	struct redis_url url;
+	struct buf b;
 	const char *text = NULL;
 	int fd, replies = 1;
 
@@ -232,14 +237,10 @@ server_ask(const struct redis_server *s, const char *command)
 	if (redis_url_parse(&url, span_of(s->url), NULL) < 0 || reader == NULL)
 		abort();
 	if (url.password[0] != '\0') {
-		char auth[512];
-
-		snprintf(auth, sizeof(auth), "AUTH %s%s%s", url.user,
-		    url.user[0] ? " " : "", url.password);
-		put_command(&b, span_of(auth));
+		put_auth(&b, &url);
 		replies++;
 	}
-	put_command(&b, span_of(command));
+	put_words(&b, words, n);
 	fd = connect_to(url.path);
 	if (fd >= 0 && fd_write_all(fd, b.data, b.len) == 0)
 		while (replies-- > 0)
@@ -248,6 +249,26 @@ server_ask(const struct redis_server *s, const char *command)
 	buf_done(&b);
 	redis_reader_free(reader);
 	return text;
+}
+
+const char *
+server_ask(const struct redis_server *s, const char *command)
+{
+	struct span words[64], word, line = span_of(command);
+	size_t n = 0;
+
+	while (n < 64 && span_next(&line, ' ', &word))
+		words[n++] = word;
+	return ask(s, words, n);
+}
+
+const char *
+server_eval(const struct redis_server *s, struct span script, const char *key)
+{
+	const struct span words[] = { SPAN("EVAL"), script, SPAN("1"),
+		span_of(key) };
+
+	return ask(s, words, 4);
 }
 
 /* --- loops ----------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/str.h"
 #include "loop/loop.h"
 
 struct redis_server {
@@ -38,6 +39,10 @@ void server_kill(struct redis_server *s); /* -9, and wait */
  * as "(nil)"; valid until the next call. NULL if there is no server.
  */
 const char *server_ask(const struct redis_server *s, const char *command);
+
+/* The same with EVAL of a script and one key. */
+const char *server_eval(
+    const struct redis_server *s, struct span script, const char *key);
 
 /* Run until fn(arg), at most ms; whether it came so. */
 bool loop_until(
