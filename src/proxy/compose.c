@@ -415,7 +415,7 @@ compose_problem(const struct compose_problem *p, char *out, size_t size)
 		put_u64(&pen, p->retry_s);
 		PUT(&pen, "\r\n");
 	}
-	if (p->status == 405)
+	if (p->allowed != 0)
 		put_allow(&pen, p->allowed);
 	if (p->challenge)
 		PUT(&pen, "WWW-Authenticate: Basic realm=\"drover\"\r\n");

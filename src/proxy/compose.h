@@ -45,7 +45,7 @@ struct compose_problem {
 	enum scoreboard_fault fault;
 	const char *detail;
 	struct span id;
-	unsigned allowed; /* ROUTE_ bits for Allow, with 405 */
+	unsigned allowed; /* ROUTE_ bits for Allow; 0: none */
 	unsigned retry_s; /* Retry-After; 0: none */
 	bool challenge;	  /* WWW-Authenticate */
 	bool head;	  /* no body */

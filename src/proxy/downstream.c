@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "http/head.h"
+#include "model/route.h"
 #include "proxy/compose.h"
 #include "proxy/exchange.h"
 #include "proxy/table.h"
@@ -203,6 +204,7 @@ refuse(struct downstream *d, unsigned status, enum scoreboard_fault fault,
 		.fault = fault,
 		.detail = detail,
 		.id = { id, sizeof(id) },
+		.allowed = status == 405 ? ROUTE_OTHER - 1 : 0,
 		.close = true,
 	};
 	struct iovec iov = { w->heads, 0 };

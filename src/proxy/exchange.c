@@ -264,6 +264,7 @@ exchange_connected(struct exchange *x)
 {
 	x->phase = EXCHANGE_SENDING;
 	x->heard = false;
+	x->queued_us = 0;
 	count64(&x->ep->count->requests, 1);
 	expect_more(x);
 	request_flush(x);
@@ -294,6 +295,14 @@ start(struct exchange *x)
 static void
 wait_turn(struct exchange *x, struct deadline_kind *kind)
 {
+	uint64_t waited = x->queued_us == 0 ? 0 : x->w->now_us - x->queued_us;
+
+	/* Back from an endpoint that was full after all. */
+	if (waited > 0 && waited >= kind->ms * 1000) {
+		exchange_fail(x, 503, FAULT_QUEUE_TIMEOUT,
+		    "no instance of the service was free in time");
+		return;
+	}
 	if (!service_enqueue(x->svc, x)) {
 		exchange_fail(x, 503, FAULT_QUEUE_FULL,
 		    "too many requests wait for this service");
@@ -370,13 +379,26 @@ exchange_tried(const struct exchange *x, const struct endpoint *ep)
 	return false;
 }
 
+bool
+exchange_forgive(struct exchange *x)
+{
+	if (!x->forgivable)
+		return false;
+	x->forgivable = false;
+	x->ntried--;
+	return true;
+}
+
+enum where { ANYWHERE, ELSEWHERE, RATHER_ELSEWHERE };
+
 /* Choose again; the place of the last attempt is given back first. */
 static void
-again(struct exchange *x, bool elsewhere)
+again(struct exchange *x, enum where where)
 {
 	struct service *s = service_ref(x->svc);
 
-	if (elsewhere)
+	x->forgivable = where == RATHER_ELSEWHERE;
+	if (where != ANYWHERE)
 		x->tried[x->ntried++ % EXCHANGE_TRIED] = x->ep;
 	drop_upstream(x, false);
 	drop_place(x);
@@ -410,7 +432,8 @@ exchange_connect_failed(struct exchange *x, int error)
 	if (error == EAGAIN) {
 		/* Its backlog is full. It may be asked again soon. */
 		ep->full_until_ms = x->w->now_ms + ENDPOINT_FULL_MS;
-		again(x, false);
+		x->attempts--;
+		again(x, ANYWHERE);
 		return;
 	}
 	if (blames_endpoint(error))
@@ -419,7 +442,7 @@ exchange_connect_failed(struct exchange *x, int error)
 		log_warn(
 		    ep->name, "cannot connect error=\"%s\"", strerror(error));
 	count64(&x->svc->count->resends, 1);
-	again(x, true);
+	again(x, ELSEWHERE);
 }
 
 /* Another endpoint within the budget, once. */
@@ -445,6 +468,19 @@ endpoint_left(struct endpoint *ep, int error)
 	return ep->down || ep->gone;
 }
 
+/*
+ * It closed a connection while our request was on its way: no retry is spent.
+ * Or it is being killed, and its listener is the last to go: so elsewhere, if
+ * there is such a place, else there again on a fresh connection.
+ */
+static void
+close_race(struct exchange *x)
+{
+	x->fresh = true;
+	count64(&x->svc->count->resends, 1);
+	again(x, RATHER_ELSEWHERE);
+}
+
 void
 exchange_lost(struct exchange *x, int error)
 {
@@ -455,15 +491,12 @@ exchange_lost(struct exchange *x, int error)
 	if (x->phase == EXCHANGE_ANSWERING) {
 		cut_off(x);
 	} else if (can && x->up->reused && !x->fresh) {
-		/* It closed while our request was on its way: no retry. */
-		x->fresh = true;
-		count64(&x->svc->count->resends, 1);
-		again(x, false);
+		close_race(x);
 	} else if (can && endpoint_left(x->ep, error)) {
 		count64(&x->svc->count->resends, 1);
-		again(x, true);
+		again(x, ELSEWHERE);
 	} else if (can && may_retry(x)) {
-		again(x, true);
+		again(x, ELSEWHERE);
 	} else {
 		fail_none(x);
 	}

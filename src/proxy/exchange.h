@@ -102,6 +102,7 @@ struct exchange {
 	enum scoreboard_fault fault;		/* of the last attempt */
 	struct endpoint *tried[EXCHANGE_TRIED]; /* compared only */
 	unsigned ntried;
+	bool forgivable; /* the last of them may be tried again */
 
 	uint64_t key; /* of the consistent hash */
 	uint64_t started_us, queued_us;
@@ -146,6 +147,9 @@ void exchange_lost(struct exchange *x, int error);
 void exchange_bad_response(struct exchange *x, const char *why);
 
 bool exchange_tried(const struct exchange *x, const struct endpoint *ep);
+
+/* No other can be had: true if the last one tried may be tried again. */
+bool exchange_forgive(struct exchange *x);
 
 /* From the upstream: may end x. */
 void exchange_connected(struct exchange *x);

@@ -183,35 +183,44 @@ choose(struct picking *p)
 	    &b, (enum balance_policy)s->conf.balance, p->x->key);
 }
 
-enum service_verdict
-service_pick(struct service *s, struct exchange *x)
+static enum service_verdict
+pick(struct service *s, struct exchange *x, bool desperate)
 {
-	struct picking p = { .s = s, .x = x };
+	struct picking p = { .s = s, .x = x, .desperate = desperate };
 	unsigned races = 0;
 	uint32_t i;
 
-	/* Refused by all is the same as none, unless there is nothing else. */
-	do {
-		while ((i = choose(&p)) != BALANCE_NONE) {
-			struct endpoint *ep = s->endpoints[i];
+	while (races < RACES_MAX) {
+		struct endpoint *ep;
 
-			if (!scoreboard_take(s->w->sb, s->w->index, ep->cell,
-				s->conf.concurrency)) {
-				if (++races == RACES_MAX)
-					return SERVICE_WAIT;
-				continue;
-			}
-			x->ep = endpoint_ref(ep);
-			count32(&s->count->inflight, 1);
-			return SERVICE_GO;
+		i = choose(&p);
+		if (i == BALANCE_NONE && exchange_forgive(x))
+			continue;
+		if (i == BALANCE_NONE)
+			break;
+		ep = s->endpoints[i];
+		if (!scoreboard_take(
+			s->w->sb, s->w->index, ep->cell, s->conf.concurrency)) {
+			races++;
+			continue;
 		}
-		if (p.alive > 0)
-			return SERVICE_WAIT;
-		if (s->conf.flags & SNAPSHOT_SERVICE_STARTING)
-			return SERVICE_START;
-		p.desperate = !p.desperate;
-	} while (p.desperate);
-	return SERVICE_NONE;
+		x->ep = endpoint_ref(ep);
+		count32(&s->count->inflight, 1);
+		return SERVICE_GO;
+	}
+	if (p.alive > 0)
+		return SERVICE_WAIT;
+	return s->conf.flags & SNAPSHOT_SERVICE_STARTING ? SERVICE_START
+							 : SERVICE_NONE;
+}
+
+/* Refused by all is the same as none, unless there is nothing else. */
+enum service_verdict
+service_pick(struct service *s, struct exchange *x)
+{
+	enum service_verdict v = pick(s, x, false);
+
+	return v == SERVICE_NONE ? pick(s, x, true) : v;
 }
 
 void
@@ -249,12 +258,15 @@ service_enqueue(struct service *s, struct exchange *x)
 
 	if (!scoreboard_enqueue(w->sb, w->index, s->conf.cell, s->conf.queue))
 		return false;
-	x->queued_us = w->now_us;
-	list_push(&s->queue, &x->link);
-	if (s->nqueue++ == 0) {
-		list_push(&w->waiting, &s->waiting);
-		show_oldest(s);
+	if (x->queued_us == 0) {
+		x->queued_us = w->now_us;
+		list_push(&s->queue, &x->link);
+	} else {
+		list_unshift(&s->queue, &x->link); /* it had its turn */
 	}
+	if (s->nqueue++ == 0)
+		list_push(&w->waiting, &s->waiting);
+	show_oldest(s);
 	if (!loop_timer_armed(&w->waiting_tick))
 		loop_timer_arm(&w->waiting_tick, SERVICE_TICK_MS);
 	return true;
