@@ -175,7 +175,7 @@ take_target(struct head *h, struct cursor *c)
 {
 	const char *start = c->p;
 
-	c->p = chars_skip(c->p, c->end, CHAR_TARGET);
+	c->p = chars_skip_target(c->p, c->end);
 	h->target = (struct span){ start, (size_t)(c->p - start) };
 	if (h->target.n > h->limits.target)
 		return REFUSED_TARGET_SIZE;
@@ -250,11 +250,24 @@ take_name(struct cursor *c, struct span *name)
 	return unexpected(c, REFUSED_NAME);
 }
 
+static struct span
+take_value(struct cursor *c)
+{
+	const char *start = c->p;
+	const char *end;
+
+	while (start < c->end && (*start == ' ' || *start == '\t'))
+		start++;
+	end = c->p = chars_skip_value(start, c->end);
+	while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	return (struct span){ start, (size_t)(end - start) };
+}
+
 static int
 take_header(struct head *h, struct cursor *c)
 {
 	struct head_header *hd = &h->headers[h->nheaders];
-	const char *start;
 	int r;
 
 	if (h->nheaders == h->max_headers)
@@ -262,9 +275,7 @@ take_header(struct head *h, struct cursor *c)
 	r = take_name(c, &hd->name);
 	if (r != 0)
 		return r;
-	start = c->p;
-	c->p = chars_skip_value(c->p, c->end);
-	hd->value = span_trim((struct span){ start, (size_t)(c->p - start) });
+	hd->value = take_value(c);
 	r = take_crlf(c, REFUSED_VALUE);
 	if (r != 0)
 		return r;

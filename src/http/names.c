@@ -7,7 +7,8 @@
 #include "http/chars.h"
 #include "http/head.h"
 
-#define TXT (CHAR_VALUE | CHAR_TARGET)
+#define SEP (CHAR_VALUE | CHAR_TARGET)
+#define TXT (SEP | CHAR_PLAIN)
 #define TOK (TXT | CHAR_TOKEN)
 #define NAM (TOK | CHAR_HOST)
 #define HEX (NAM | CHAR_HEX)
@@ -20,11 +21,11 @@ const uint8_t char_class[256] = {
 	[0x0e ... 0x1f] = CHAR_CONTROL,
 	[' '] = CHAR_VALUE,
 	['!'] = TOK, ['"'] = TXT, ['#'] = CHAR_VALUE | CHAR_TOKEN,
-	['$' ... '\''] = TOK, ['(' ... ')'] = TXT, ['*' ... '+'] = TOK,
-	[','] = TXT, ['-' ... '.'] = NAM, ['/'] = TXT,
+	['$'] = TOK, ['%'] = SEP | CHAR_TOKEN, ['&' ... '\''] = TOK, ['(' ... ')'] = TXT, ['*' ... '+'] = TOK,
+	[','] = TXT, ['-' ... '.'] = NAM, ['/'] = SEP,
 	['0' ... '9'] = HEX, [':' ... '@'] = TXT,
 	['A' ... 'F'] = HEX, ['G' ... 'Z'] = NAM,
-	['[' ... ']'] = TXT, ['^'] = TOK, ['_'] = NAM, ['`'] = TOK,
+	['['] = TXT, ['\\'] = SEP, [']'] = TXT, ['^'] = TOK, ['_'] = NAM, ['`'] = TOK,
 	['a' ... 'f'] = HEX, ['g' ... 'z'] = NAM,
 	['{'] = TXT, ['|'] = TOK, ['}'] = TXT, ['~'] = NAM,
 	[0x7f] = CHAR_CONTROL,

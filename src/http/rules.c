@@ -68,6 +68,8 @@ rules_path(struct span path)
 		if (*p == '\\' || (*p == '%' && hex_at(p, end) <= 0))
 			return REFUSED_PATH;
 		p += border > 0 ? border : 1;
+		if (!fresh)
+			p = chars_skip(p, end, CHAR_PLAIN);
 	}
 	return 0;
 }
