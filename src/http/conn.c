@@ -284,8 +284,8 @@ conn_admit(struct conn *conn)
 	struct request *req = conn->req;
 	size_t max;
 
-	route_match_path(o->routes, o->nroutes, req->head.method_name, req->head.path,
-	    &req->match);
+	route_match_path(o->routes, o->nroutes, req->head.method_name,
+	    req->head.path, &req->match);
 	if (req->match.route == NULL) {
 		conn_no_route(conn);
 		return false;

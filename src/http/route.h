@@ -28,8 +28,8 @@ struct route_match {
 int route_check(
     const struct server_route *routes, size_t n, struct err *err) MUST_CHECK;
 
-void route_match_path(const struct server_route *routes, size_t n, struct span method,
-    struct span path, struct route_match *match);
+void route_match_path(const struct server_route *routes, size_t n,
+    struct span method, struct span path, struct route_match *match);
 
 /* "GET, HEAD, POST": what is there for this path. 0, -ENOBUFS, -ENOMEM. */
 int route_allow(const struct server_route *routes, size_t n, struct span path,

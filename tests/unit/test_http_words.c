@@ -231,8 +231,8 @@ the_most_literal_route_wins(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct route_match m;
 
-		route_find(routes, ARRAY_LEN(routes), span_of(rows[i].method),
-		    span_of(rows[i].path), &m);
+		route_match_path(routes, ARRAY_LEN(routes),
+		    span_of(rows[i].method), span_of(rows[i].path), &m);
 		assert_int_equal(m.path_exists, rows[i].exists);
 		if (rows[i].route == NULL)
 			assert_null(m.route);
