@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -62,23 +63,40 @@ bind_and_listen(
 	return err_errno(err, r, "%s", name);
 }
 
-/* Only a socket on which nobody answers is stale. */
+/* Does somebody accept connections there? 1, 0, or a negative errno. */
 static int
-remove_stale(const struct sockaddr_un *sun, struct err *err)
+is_live(const struct sockaddr_un *sun)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r;
 
 	if (fd < 0)
-		return err_errno(err, -errno, "%s", sun->sun_path);
-	r = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) < 0 ? -errno
+		return -errno;
+	r = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) < 0 ? errno
 									: 0;
 	fd_close(&fd);
-	if (r == -ENOENT)
-		return 0;
-	if (r != -ECONNREFUSED)
-		return err_set(err, -EADDRINUSE,
-		    "%s: somebody listens there, or it is no socket",
+	return r != ECONNREFUSED && r != ENOENT;
+}
+
+/* Only a socket on which nobody answers is stale; a file is somebody's. */
+static int
+remove_stale(const struct sockaddr_un *sun, struct err *err)
+{
+	struct stat st;
+	int r;
+
+	if (lstat(sun->sun_path, &st) < 0)
+		return errno == ENOENT
+		    ? 0
+		    : err_errno(err, -errno, "%s", sun->sun_path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(
+		    err, -EEXIST, "%s: this is no socket", sun->sun_path);
+	r = is_live(sun);
+	if (r < 0)
+		return err_errno(err, r, "%s", sun->sun_path);
+	if (r > 0)
+		return err_set(err, -EADDRINUSE, "%s: somebody listens there",
 		    sun->sun_path);
 	if (unlink(sun->sun_path) < 0 && errno != ENOENT)
 		return err_errno(err, -errno, "%s", sun->sun_path);

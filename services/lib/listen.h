@@ -25,12 +25,12 @@ struct svc_socket {
 
 /*
  * A listening, non-blocking, close-on-exec descriptor, the caller's; or a
- * negative errno. A path on which somebody still answers is -EADDRINUSE.
+ * negative errno. A path on which somebody still answers is
+ * -EADDRINUSE, one that is no socket -EEXIST.
  */
 int svc_listen(struct svc_socket *socket, struct err *err) MUST_CHECK;
 
-/* The path leaves the file system while we still listen; may be called twice.
- */
+/* The path goes while we still listen on it; may be called twice. */
 void svc_socket_remove(struct svc_socket *socket);
 
 #endif /* SVC_LISTEN_H */

@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: ISC
-"""drover-image by itself: its socket, its refusals, its limits, its end."""
+"""drover-image by itself: what it makes, what it refuses, when it stops."""
 
-import http.client
-import json
 import os
-import signal
-import socket
 import struct
-import subprocess
 import time
 import zlib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("DROVER_BUILD", ROOT / "build"))
-TOOL = str(BUILD / "bin/drover-image")
+from svc_rig import BUILD, IMAGE, ROOT, Answer, Connection, start  # noqa: F401
+
 PHOTO = (ROOT / "examples/photo.jpg").read_bytes()
 
 
@@ -61,191 +54,9 @@ def slow():
     return png(8000, 8000, os.urandom(3000) * 8)
 
 
-# --- the tool ---------------------------------------------------------------
-
-
-class Answer:
-    def __init__(self, response):
-        self.status = response.status
-        self.headers = response.headers
-        self.body = response.read()
-
-    def json(self):
-        return json.loads(self.body)
-
-    def type(self):
-        assert self.headers["Content-Type"] == "application/problem+json", self.body
-        problem = self.json()
-        assert problem["status"] == self.status
-        assert problem["title"] and problem["detail"] and problem["request_id"]
-        return problem["type"].removeprefix("/errors/")
-
-
-class Connection(http.client.HTTPConnection):
-    def __init__(self, where, timeout=30):
-        super().__init__("localhost", timeout=timeout)
-        self.where = where
-
-    def connect(self):
-        kind = socket.AF_UNIX if isinstance(self.where, str) else socket.AF_INET
-        self.sock = socket.socket(kind, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.where)
-
-
-class Tool:
-    def __init__(self, process, where, log):
-        self.process, self.where, self.log = process, where, log
-
-    def ask(self, method, path, body=None, headers={}):
-        connection = Connection(self.where)
-        try:
-            connection.request(method, path, body, headers)
-            return Answer(connection.getresponse())
-        finally:
-            connection.close()
-
-    def begin(self, path, body):
-        """Send a request and leave it at that."""
-        connection = Connection(self.where)
-        connection.request("POST", path, body)
-        return connection
-
-    def metric(self, name):
-        text = self.ask("GET", "/metrics").body.decode()
-        lines = [x for x in text.splitlines() if x.startswith(name)]
-        assert lines, f"no {name}"
-        return sum(float(x.rsplit(" ", 1)[1]) for x in lines)
-
-    def until(self, name, value, seconds=10):
-        end = time.monotonic() + seconds
-        while (now := self.metric(name)) != value:
-            assert time.monotonic() < end, f"{name} is {now}, not {value}"
-            time.sleep(0.01)
-
-    def lines(self):
-        return [json.loads(x) for x in self.log.read_text().splitlines()]
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
-
-
-@pytest.fixture
-def start(tmp_path):
-    started = []
-
-    def run(*args, env={}, command=None, where=None, wait=True):
-        log = tmp_path / f"log{len(started)}"
-        path = str(tmp_path / f"s{len(started)}")
-        if "PORT" not in env and not command:
-            env = {"DROVER_SOCKET": path, **env}
-        clean = {k: v for k, v in os.environ.items()
-                 if k not in ("PORT", "DROVER_SOCKET", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET")}
-        with log.open("wb") as err:
-            process = subprocess.Popen(command or [TOOL, *args], env={**clean, **env}, stderr=err,
-                                       close_fds=command is None)
-        started.append(process)
-        tool = Tool(process, where or path, log)
-        end = time.monotonic() + 10
-        while wait:
-            try:
-                assert tool.ask("GET", "/readyz").status == 200
-                break
-            except OSError:
-                assert process.poll() is None and time.monotonic() < end, log.read_text()
-                time.sleep(0.005)
-        return tool
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-
-
 @pytest.fixture
 def tool(start):
-    return start()
-
-
-# --- the contract of the socket ---------------------------------------------
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def test_it_serves_on_a_port(start):
-    port = free_port()
-    tool = start(env={"PORT": str(port)}, where=("127.0.0.1", port))
-    assert tool.ask("POST", "/info", PHOTO).json()["width"] == 1200
-    assert tool.stop() == 0
-
-
-def test_it_serves_on_a_passed_descriptor(start, tmp_path):
-    path = str(tmp_path / "passed")
-    with socket.socket(socket.AF_UNIX) as s:
-        s.bind(path)
-        s.listen()
-        os.set_inheritable(s.fileno(), True)
-        tool = start(command=["bash", "-c", f"exec 3<&{s.fileno()}; LISTEN_FDS=1 LISTEN_PID=$$ exec {TOOL}"],
-                     where=path)
-    assert tool.ask("POST", "/info", PHOTO).status == 200
-    assert tool.stop() == 0
-    assert os.path.exists(path), "the socket of another is not ours to remove"
-
-
-def test_a_stale_socket_is_replaced_and_a_live_one_is_not(start, tmp_path):
-    path = str(tmp_path / "again")
-    first = start(env={"DROVER_SOCKET": path}, where=path)
-    second = start(env={"DROVER_SOCKET": path}, where=path, wait=False)
-    assert second.process.wait(10) == 1
-    assert "somebody listens there" in second.lines()[-1]["message"]
-    assert first.ask("GET", "/healthz").status == 200
-    first.process.kill()
-    first.process.wait()
-    assert os.path.exists(path)
-    third = start(env={"DROVER_SOCKET": path}, where=path)
-    assert third.stop() == 0
-    assert not os.path.exists(path)
-
-
-def test_without_a_socket_it_says_what_it_needs(start):
-    tool = start(command=[TOOL], wait=False)
-    assert tool.process.wait(10) == 1
-    assert "DROVER_SOCKET" in tool.lines()[-1]["message"]
-
-
-def test_it_says_when_it_is_ready_and_soon(start, tmp_path):
-    path = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-        s.bind(path)
-        s.settimeout(10)
-        began = time.monotonic()
-        start(env={"NOTIFY_SOCKET": path}, wait=False)
-        assert "READY=1" in s.recv(100).decode().split("\n")
-        assert time.monotonic() - began < 2
-
-
-@pytest.mark.parametrize("args, say", [
-    (["--workers", "0"], "--workers takes 1 to 256"),
-    (["--wokers", "1"], "there is no option"),
-    (["--deadline", "5"], "100ms"),
-])
-def test_a_bad_option_is_a_usage_error(args, say):
-    run = subprocess.run([TOOL, *args], capture_output=True, text=True, timeout=10)
-    assert run.returncode == 2
-    assert say in run.stderr
-
-
-def test_help_lists_every_limit():
-    run = subprocess.run([TOOL, "--help"], capture_output=True, text=True, timeout=10)
-    assert run.returncode == 0
-    for name in ["workers", "queue", "deadline", "body", "memory", "pixels", "pixels-avif", "frames", "side"]:
-        assert f"--{name} " in run.stdout
+    return start(IMAGE)
 
 
 # --- what it does -----------------------------------------------------------
@@ -332,7 +143,7 @@ def test_each_refusal_has_its_type_and_costs_nobody_else(tool, path, body, statu
 
 
 def test_an_avif_has_a_limit_of_its_own(start):
-    tool = start("--pixels-avif", "10000")
+    tool = start(IMAGE, "--pixels-avif", "10000")
     made = tool.ask("POST", "/process?width=300&format=avif", PHOTO)
     answer = tool.ask("POST", "/process?width=10", made.body)
     assert (answer.status, answer.type()) == (422, "too-many-pixels")
@@ -342,30 +153,6 @@ def test_a_parameter_at_fault_is_named(tool):
     problem = tool.ask("POST", "/process?quality=101", PHOTO, {"X-Request-Id": "abc-1"}).json()
     assert (problem["parameter"], problem["request_id"]) == ("quality", "abc-1")
     assert "1 to 100" in problem["detail"]
-
-
-def test_a_body_over_its_ceiling_is_413(start):
-    tool = start("--body", "1000B", "--memory", "1MiB")
-    answer = tool.ask("POST", "/info", png(1, 1, b"abc") + b"\0" * 2000)
-    assert (answer.status, answer.json()["type"]) == (413, "/errors/body-too-large")
-    chunked = tool.ask("POST", "/info", iter([b"x" * 600] * 4))
-    assert (chunked.status, chunked.json()["type"]) == (413, "/errors/body-too-large")
-    assert tool.ask("POST", "/info", png(1, 1, b"abc")).status == 200
-    tool.until("drover_tool_body_bytes{", 0)
-
-
-def test_bodies_in_flight_have_a_ceiling_in_sum(start):
-    tool = start("--body", "1MiB", "--memory", "1536KiB")
-    first = socket.socket(socket.AF_UNIX)
-    first.connect(tool.where)
-    first.sendall(b"POST /info HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc")
-    tool.until("drover_tool_body_bytes{", 1000000)
-    answer = tool.ask("POST", "/info", b"x" * 1000000)
-    assert (answer.status, answer.type()) == (503, "memory-full")
-    assert answer.headers["Retry-After"] == "1"
-    first.close()
-    tool.until("drover_tool_body_bytes{", 0)
-    assert tool.ask("POST", "/info", b"x" * 1000000).status == 415
 
 
 def test_hostile_bytes_cost_one_request_each(tool):
@@ -385,64 +172,11 @@ def test_hostile_bytes_cost_one_request_each(tool):
     assert tool.ask("GET", "/healthz").status == 200
 
 
-# --- the queue, the deadline, the caller that goes --------------------------
-
-
-def test_a_full_queue_is_503_and_then_goes_on(start, slow):
-    tool = start("--workers", "1", "--queue", "1", "--deadline", "60s")
-    running = tool.begin("/process?width=7999&format=png", slow)
-    tool.until("drover_tool_workers_busy{", 1)
-    waiting = tool.begin("/info", PHOTO)
-    tool.until("drover_tool_queue{", 1)
-    answer = tool.ask("POST", "/info", PHOTO)
-    assert (answer.status, answer.type()) == (503, "queue-full")
-    assert answer.headers["Retry-After"] == "1"
-    running.close()
-    assert Answer(waiting.getresponse()).status == 200
-    waiting.close()
-    assert tool.ask("POST", "/info", PHOTO).status == 200
-
-
-def test_work_past_its_deadline_is_504_and_stops(start, slow):
-    tool = start("--workers", "1", "--deadline", "300ms")
-    began = time.monotonic()
-    answer = tool.ask("POST", "/process?width=7999&format=png", slow)
-    assert (answer.status, answer.type()) == (504, "timeout")
-    assert time.monotonic() - began < 2
-    tool.until("drover_tool_workers_busy{", 0, 3)
-    tool.until("drover_tool_body_bytes{", 0)
-    assert tool.ask("POST", "/info", PHOTO).status == 200
-
-
-# The encoder of AVIF takes its time, and cannot be stopped in the middle.
-STUBBORN = "/process?width=2400&enlarge=1&format=avif&quality=95"
-
-
-def test_a_wait_past_the_deadline_is_503(start):
-    tool = start("--workers", "1", "--deadline", "200ms")
-    running = tool.begin(STUBBORN, PHOTO)
-    tool.until("drover_tool_workers_busy{", 1)
-    waiting = tool.ask("POST", "/info", PHOTO)
-    assert (waiting.status, waiting.type()) == (503, "queue-timeout")
-    assert waiting.headers["Retry-After"] == "1"
-    assert Answer(running.getresponse()).type() == "timeout"
-    running.close()
-
-
-def test_a_tool_whose_workers_all_hang_is_not_healthy(start):
-    tool = start("--workers", "1", "--deadline", "100ms")
-    running = tool.begin(STUBBORN, PHOTO)
-    tool.until("drover_tool_workers_stuck{", 1)
-    assert tool.ask("GET", "/healthz").status == 503
-    assert tool.ask("GET", "/readyz").status == 503
-    tool.until("drover_tool_workers_busy{", 0, 60)
-    assert tool.ask("GET", "/healthz").status == 200
-    assert tool.ask("GET", "/readyz").status == 200
-    running.close()
+# --- when it stops, and what it costs ---------------------------------------
 
 
 def test_a_caller_that_hangs_up_cancels_its_work(start, slow):
-    tool = start("--workers", "1", "--deadline", "60s")
+    tool = start(IMAGE, "--workers", "1", "--deadline", "60s")
     began = time.monotonic()
     whole = tool.ask("POST", "/process?width=4000&format=png", slow)
     took = time.monotonic() - began
@@ -463,7 +197,7 @@ def test_a_caller_that_hangs_up_cancels_its_work(start, slow):
 
 
 def test_health_never_waits_for_a_hundred_pictures(start):
-    tool = start("--queue", "200", "--deadline", "60s")
+    tool = start(IMAGE, "--queue", "200", "--deadline", "60s")
     probe = Connection(tool.where)
     pictures = [tool.begin("/process?width=1000&format=webp", PHOTO) for _ in range(100)]
     times = []
@@ -483,7 +217,7 @@ def test_health_never_waits_for_a_hundred_pictures(start):
 
 
 def test_memory_comes_back(start):
-    tool = start("--workers", "2")
+    tool = start(IMAGE, "--workers", "2")
 
     def resident():
         return tool.metric("process_resident_memory_bytes") / 1e6
@@ -495,35 +229,6 @@ def test_memory_comes_back(start):
     assert resident() < at_rest + 40
     if "WITH_SANITIZERS 1" not in (BUILD / "config.h").read_text():
         assert at_rest < 40
-
-
-# --- the end ----------------------------------------------------------------
-
-
-def test_sigterm_finishes_what_was_begun(start, slow):
-    tool = start("--deadline", "60s")
-    running = tool.begin("/process?width=1000&format=jpeg", slow)
-    tool.until("drover_tool_workers_busy{", 1)
-    tool.process.send_signal(signal.SIGTERM)
-    end = time.monotonic() + 5
-    while os.path.exists(tool.where):
-        assert time.monotonic() < end
-        time.sleep(0.005)
-    with pytest.raises(OSError):
-        tool.ask("GET", "/healthz")
-    answer = Answer(running.getresponse())
-    running.close()
-    assert (answer.status, answer.headers["Connection"]) == (200, "close")
-    assert tool.process.wait(15) == 0
-    assert [x["message"] for x in tool.lines() if "message" in x][-2:] == ["draining inflight=1", "stopped"]
-
-
-def test_a_connection_that_idles_does_not_hold_up_the_end(tool):
-    idle = Connection(tool.where)
-    idle.request("GET", "/healthz")
-    assert Answer(idle.getresponse()).status == 200
-    assert tool.stop() == 0
-    idle.close()
 
 
 # --- what it says about itself ----------------------------------------------
@@ -548,20 +253,3 @@ def test_openapi_is_the_table(tool):
     rows = {x["name"]: x["schema"] for x in paths["/process"]["post"]["parameters"]}
     assert rows["width"]["maximum"] == 8192
     assert set(rows["format"]["enum"]) >= {"jpeg", "png", "webp", "avif", "gif"}
-
-
-def test_what_is_not_there(tool):
-    assert tool.ask("GET", "/nowhere").json()["type"] == "/errors/not-found"
-    wrong = tool.ask("GET", "/process")
-    assert (wrong.status, wrong.headers["Allow"]) == (405, "POST")
-    assert tool.ask("HEAD", "/healthz").body == b""
-
-
-def test_each_request_is_one_line_of_json(tool):
-    tool.ask("POST", "/info", PHOTO, {"X-Request-Id": "id-7"})
-    tool.ask("GET", "/nowhere")
-    tool.ask("GET", "/healthz")
-    tool.stop()
-    lines = [x for x in tool.lines() if "status" in x]
-    assert [(x["method"], x["path"], x["status"]) for x in lines] == [("POST", "/info", 200), ("GET", "/nowhere", 404)]
-    assert (lines[0]["request_id"], lines[0]["bytes_in"]) == ("id-7", len(PHOTO))
