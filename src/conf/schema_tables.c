@@ -17,13 +17,13 @@
 
 /* clang-format off */
 const struct schema schema_root[] = {
-{ "listen", SCHEMA_ELEMENTS, SCHEMA_DROVER, ROOT(listen),
+{ "listen", SCHEMA_ELEMENTS, SCHEMA_LIVE, ROOT(listen),
 	.count = offsetof(struct conf, nlisten),
 	.size = sizeof(struct conf_listen), .min = 0, .max = 64,
 	.derived = "one listener on 127.0.0.1:8080",
 	.text = "Where clients come in. An empty list leaves only the internal "
 		"listener." },
-{ "listen[].address", SCHEMA_ADDRESS, SCHEMA_DROVER, LISTEN(address),
+{ "listen[].address", SCHEMA_ADDRESS, SCHEMA_LIVE, LISTEN(address),
 	.required = true,
 	.text = "An IPv4 address and a port, an IPv6 address in brackets and a "
 		"port, or unix: and an absolute path." },
@@ -36,10 +36,10 @@ const struct schema schema_root[] = {
 { "admin.groups", SCHEMA_GROUP,
 	.text = "Which groups may use it, besides root and the user that "
 		"drover runs as." },
-{ "admin.groups.admin", SCHEMA_TEXT, SCHEMA_LIVE, ROOT(admin.group_admin),
+{ "admin.groups.admin", SCHEMA_TEXT, SCHEMA_DROVER, ROOT(admin.group_admin),
 	.max = 63, .derived = "nobody",
 	.text = "The group whose members may change things." },
-{ "admin.groups.read", SCHEMA_TEXT, SCHEMA_LIVE, ROOT(admin.group_read),
+{ "admin.groups.read", SCHEMA_TEXT, SCHEMA_DROVER, ROOT(admin.group_read),
 	.max = 63, .derived = "nobody",
 	.text = "The group whose members may look." },
 
@@ -109,14 +109,14 @@ const struct schema schema_root[] = {
 	.text = "Log files of services." },
 
 { "log", SCHEMA_GROUP, .text = "The output of services." },
-{ "log.destination", SCHEMA_FLAG, SCHEMA_LIVE, ROOT(log_journal),
+{ "log.destination", SCHEMA_FLAG, SCHEMA_DROVER, ROOT(log_journal),
 	.choices = "files|journal", .preset = "files",
 	.text = "One file for each service in directories.logs, or the "
 		"journal." },
-{ "log.size", SCHEMA_SIZE, SCHEMA_LIVE, ROOT(log_size),
+{ "log.size", SCHEMA_SIZE, SCHEMA_DROVER, ROOT(log_size),
 	.min = 64 * KiB, .max = 16 * GiB, .preset = "10MiB",
 	.text = "A file that would grow beyond it is rotated." },
-{ "log.files", SCHEMA_INT, SCHEMA_LIVE, ROOT(log_files),
+{ "log.files", SCHEMA_INT, SCHEMA_DROVER, ROOT(log_files),
 	.min = 1, .max = 100, .preset = "3",
 	.text = "How many are kept of each service, the current one "
 		"included." },

@@ -47,8 +47,8 @@ struct transition {
 	{ INSTANCE_##from, INSTANCE_EV_##on, INSTANCE_##to, act }
 
 static const struct transition transitions[] = {
-	ON(IDLE,	WANT,		STARTING,	WANTED | FORGIVE | SPAWN),
-	ON(IDLE,	RECYCLE,	STARTING,	WANTED | FORGIVE | SPAWN),
+	ON(IDLE,	WANT,		STARTING,	WANTED | SPAWN),
+	ON(IDLE,	RECYCLE,	STARTING,	WANTED | SPAWN),
 	ON(IDLE,	UNWANT,		STOPPED,	0),
 
 	ON(STARTING,	PASSED,		READY,		0),
@@ -113,11 +113,22 @@ find(enum instance_state from, enum instance_event on)
 
 /* An exit that was asked for: is it to come up again, and at once? */
 static enum instance_state
-after_exit(const struct instance *in)
+after_exit(const struct instance *in, enum instance_event ev)
 {
-	if (!in->wanted)
+	if (in->again)
+		return INSTANCE_STARTING;
+	if (!in->wanted || ev == INSTANCE_EV_EXITED_FINAL)
 		return INSTANCE_STOPPED;
-	return in->again ? INSTANCE_STARTING : INSTANCE_BACKOFF;
+	return INSTANCE_BACKOFF;
+}
+
+/* What becomes of the wish when it leads there. */
+static unsigned
+exit_act(enum instance_state to)
+{
+	if (to == INSTANCE_STARTING)
+		return SPAWN;
+	return to == INSTANCE_STOPPED ? UNWANTED : 0;
 }
 
 static void
@@ -246,15 +257,14 @@ instance_post(struct instance *in, enum instance_event ev)
 
 	if (t == NULL)
 		return needs_cause(ev) ? -EPROTO : 0;
-	if (ev == INSTANCE_EV_WANT && from == INSTANCE_DRAINING && in->again)
-		return 0; /* it is coming up again anyway */
+	if (ev == INSTANCE_EV_WANT && in->wanted)
+		return 0; /* nor does wishing twice skip a wait */
 
 	what = t->act;
 	in->state = t->to;
 	if (t->to == INSTANCE_AFTER) {
-		in->state = after_exit(in);
-		if (in->state == INSTANCE_STARTING)
-			what |= SPAWN;
+		in->state = after_exit(in, ev);
+		what |= exit_act(in->state);
 	}
 	note_wish(in, what);
 	if (!keeps_deadline(from, in->state, ev))
