@@ -55,7 +55,8 @@ struct herd_ops {
 	void (*ready)(void *owner); /* the manifest is complete */
 
 	void (*spawned)(void *owner, uint64_t id, pid_t pid);
-	/* It never ran: stage is "fork", "chdir", "user", "exec", ... */
+	/* It never ran: a negative errno; stage is "fork", "user", "exec", ...
+	 */
 	void (*spawn_failed)(
 	    void *owner, uint64_t id, int error, const char *stage);
 	void (*exited)(void *owner, uint64_t id, const struct spawn_exit *exit,

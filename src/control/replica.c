@@ -284,7 +284,7 @@ replica_spawn_failed(struct replica *r, int error, const char *stage)
 	char why[128];
 
 	snprintf(
-	    why, sizeof(why), "cannot start: %s: %s", stage, strerror(error));
+	    why, sizeof(why), "cannot start: %s: %s", stage, strerror(-error));
 	log_error(r->id, "%s", why);
 	health_end(r);
 	launch_release(r);

@@ -218,7 +218,7 @@ workers_exited(struct worker *w, const struct spawn_exit *exit)
 void
 workers_spawn_failed(struct worker *w, int error, const char *stage)
 {
-	log_error(w->slot, "cannot start: %s: %s", stage, strerror(error));
+	log_error(w->slot, "cannot start: %s: %s", stage, strerror(-error));
 	forget_process(w);
 	instance_post(w->in, INSTANCE_EV_SPAWN_FAILED);
 }
