@@ -180,7 +180,7 @@ add_wish(struct span *args, const struct wish *wish)
 	args[0] = wish->removed ? SPAN("del") : SPAN("set");
 	args[1] = span_of(wish->service);
 	args[2] = span_of(wish->field);
-	args[3] = span_of(wish->value);
+	args[3] = wish->removed ? SPAN("") : span_of(wish->value);
 	return 4;
 }
 

@@ -36,7 +36,7 @@ struct wish {
 	unsigned seen;	   /* the audit that found it */
 	const char *field; /* all three live behind the struct */
 	const char *service;
-	const char *value; /* JSON; "" in a removed one */
+	const char *value; /* JSON; of no meaning in a removed one */
 };
 
 struct wishes {
