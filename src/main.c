@@ -24,16 +24,10 @@
 #include "daemon.h"
 #include "proxy/proxy.h"
 
-static int
-run(const char *config)
-{
-	return daemon_run(config, false);
-}
-
 int
 main(int argc, char **argv)
 {
-	static const struct cli_daemon cli = { .run = run };
+	static const struct cli_daemon cli = { .run = daemon_run };
 
 	if (argc > 1 && strcmp(argv[1], "keeper") == 0)
 		return daemon_keeper(argc - 1, argv + 1);

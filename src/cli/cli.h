@@ -11,6 +11,8 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <stdbool.h>
+
 /* Exit codes; a contract (drover(1)). */
 enum cli_exit {
 	CLI_OK = 0,
@@ -27,8 +29,11 @@ enum cli_exit {
 
 /* What the command line asks of the daemon, which stands above this floor. */
 struct cli_daemon {
-	/* `drover run`: until the herd has ended; returns the exit code. */
-	int (*run)(const char *config);
+	/*
+	 * `drover run`: until the herd has ended; returns the exit code.
+	 * attach: the keeper is somebody else's (systemd's).
+	 */
+	int (*run)(const char *config, bool attach);
 };
 
 /* The whole of main(). Returns the exit code. */

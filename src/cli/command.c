@@ -9,6 +9,9 @@
 const struct option_row options[] = {
 	{ OPT_CONFIG, 'c', "config", "FILE",
 	    "the configuration (" CLI_CONFIG ")" },
+	{ OPT_ATTACH, 0, "attach", NULL,
+	    "only take over a herd whose keeper runs, as under systemd; a "
+	    "signal ends control and leaves the herd" },
 	{ OPT_FOLLOW, 'f', "follow", NULL,
 	    "go on with what is new, until interrupted" },
 	{ OPT_SINCE, 0, "since", "DURATION",
@@ -30,7 +33,7 @@ const struct option_row options[] = {
 };
 
 const struct command commands[] = {
-	{ .name = "run", .args = "", .options = OPT_HELP | OPT_CONFIG,
+	{ .name = "run", .args = "", .options = OPT_HELP | OPT_CONFIG | OPT_ATTACH,
 	    .brief = "run the daemon in the foreground",
 	    .text = "Reads the configuration, starts or takes over the herd, "
 	    "and runs until it is shut down.\n"

@@ -18,7 +18,7 @@
 int
 run_daemon(const struct invocation *in)
 {
-	return in->daemon->run(in->config);
+	return in->daemon->run(in->config, in->given & OPT_ATTACH);
 }
 
 /* --- check ---------------------------------------------------------------- */

@@ -166,8 +166,9 @@ each_row_is_whole(void **state)
 static char ran_with[64];
 
 static int
-fake_run(const char *config)
+fake_run(const char *config, bool attach)
 {
+	(void)attach;
 	snprintf(ran_with, sizeof(ran_with), "%s", config);
 	return 7;
 }
