@@ -89,7 +89,7 @@ const struct command commands[] = {
 	    .text = "Until q or Ctrl-C. Without a terminal it prints once.",
 	    .run = run_top },
 	{ .name = "check", .args = "",
-	    .options = OPT_HELP | OPT_JSON | OPT_CONFIG,
+	    .options = OPTS_ALL | OPT_CONFIG,
 	    .brief = "check the configuration files",
 	    .text = "Needs no daemon. Every error names file, line and key.",
 	    .run = run_check },

@@ -69,6 +69,10 @@ run_check(const struct invocation *in)
 
 	buf_init(&errors, ERRORS_MAX);
 	conf = conf_load(in->config, &errors);
+	if (conf != NULL && !conf_check_host(conf, &errors)) {
+		conf_unref(conf);
+		conf = NULL;
+	}
 	r = check_print(in, conf, buf_str(&errors));
 	conf_unref(conf);
 	buf_done(&errors);

@@ -7,59 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/near.h"
 #include "control/applied.h"
 #include "control/control.h"
 #include "control/launch.h"
+#include "control/named.h"
 #include "control/replica.h"
 #include "control/rollout.h"
 #include "control/service.h"
-
-#define NAMES_MAX 4096
-
-/* --- finding what was named ----------------------------------------------- */
-
-static int
-no_such(const char *what, const char *name, const char *near, struct err *err)
-{
-	if (near == NULL)
-		return err_set(err, -ENOENT, "no %s %s", what, name);
-	return err_set(
-	    err, -ENOENT, "no %s %s; did you mean %s?", what, name, near);
-}
-
-static int
-find_service(
-    struct control *c, const char *name, struct service **s, struct err *err)
-{
-	const char *names[CONF_SERVICES_MAX + 1];
-	size_t n = 0;
-
-	*s = service_by_name(c, name);
-	if (*s != NULL && !(*s)->removed)
-		return 0;
-	LIST_EACH (at, &c->services, struct service, link)
-		if (n < ARRAY_LEN(names) && !at->removed)
-			names[n++] = at->spec->name;
-	return no_such("service", name, near_name(name, names, n), err);
-}
-
-static int
-find_replica(
-    struct control *c, const char *id, struct replica **r, struct err *err)
-{
-	const char *names[NAMES_MAX];
-	size_t n = 0;
-
-	*r = replica_by_id(c, id);
-	if (*r != NULL)
-		return 0;
-	LIST_EACH (s, &c->services, struct service, link)
-		LIST_EACH (at, &s->replicas, struct replica, link)
-			if (n < ARRAY_LEN(names))
-				names[n++] = at->id;
-	return no_such("instance", id, near_name(id, names, n), err);
-}
 
 static int
 wished(struct control *c)
@@ -75,7 +29,7 @@ int
 control_start(struct control *c, const char *service, struct err *err)
 {
 	struct service *s;
-	int r = find_service(c, service, &s, err);
+	int r = named_service(c, service, &s, err);
 
 	if (r < 0)
 		return r;
@@ -87,7 +41,7 @@ int
 control_stop(struct control *c, const char *service, struct err *err)
 {
 	struct service *s;
-	int r = find_service(c, service, &s, err);
+	int r = named_service(c, service, &s, err);
 
 	if (r < 0)
 		return r;
@@ -99,7 +53,7 @@ int
 control_restart(struct control *c, const char *service, struct err *err)
 {
 	struct service *s;
-	int r = find_service(c, service, &s, err);
+	int r = named_service(c, service, &s, err);
 
 	if (r < 0)
 		return r;
@@ -116,7 +70,7 @@ control_scale(
     struct control *c, const char *service, unsigned replicas, struct err *err)
 {
 	struct service *s;
-	int r = find_service(c, service, &s, err);
+	int r = named_service(c, service, &s, err);
 
 	if (r < 0)
 		return r;
@@ -136,7 +90,7 @@ int
 control_instance_restart(struct control *c, const char *id, struct err *err)
 {
 	struct replica *r;
-	int x = find_replica(c, id, &r, err);
+	int x = named_replica(c, id, &r, err);
 
 	if (x < 0)
 		return x;
@@ -147,7 +101,7 @@ int
 control_instance_stop(struct control *c, const char *id, struct err *err)
 {
 	struct replica *r;
-	int x = find_replica(c, id, &r, err);
+	int x = named_replica(c, id, &r, err);
 
 	if (x < 0)
 		return x;
@@ -159,7 +113,7 @@ int
 control_instance_kill(struct control *c, const char *id, struct err *err)
 {
 	struct replica *r;
-	int x = find_replica(c, id, &r, err);
+	int x = named_replica(c, id, &r, err);
 
 	if (x < 0)
 		return x;

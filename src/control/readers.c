@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "control/named.h"
 #include "control/replica.h"
 #include "control/service.h"
 
@@ -361,17 +362,6 @@ ask(struct reader *r)
 	return x;
 }
 
-static int
-find(struct control *c, const char *name, struct service **s,
-    struct replica **only, struct err *err)
-{
-	*only = replica_by_id(c, name);
-	*s = *only != NULL ? (*only)->service : service_by_name(c, name);
-	if (*s == NULL)
-		return err_set(err, -ENOENT, "no service or instance %s", name);
-	return 0;
-}
-
 int
 control_logs(struct control *c, const char *name, uint64_t since_wall_ms,
     unsigned lines, bool follow, struct control_logs *logs, struct err *err)
@@ -379,7 +369,7 @@ control_logs(struct control *c, const char *name, uint64_t since_wall_ms,
 	struct service *s;
 	struct replica *only;
 	struct reader *r;
-	int x = find(c, name, &s, &only, err);
+	int x = named_either(c, name, &s, &only, err);
 
 	if (x < 0)
 		return x;
