@@ -137,6 +137,8 @@ number_with_unit(
 	uint64_t v;
 	int r;
 
+	if (s.n == 0) /* p may be NULL then */
+		return -EINVAL;
 	digits.n = 0;
 	while (digits.n < s.n && s.p[digits.n] >= '0' && s.p[digits.n] <= '9')
 		digits.n++;

@@ -32,6 +32,7 @@ durations_need_a_unit(void **state)
 	assert_int_equal(str_duration(SPAN("-5s"), &ms), -EINVAL);
 	assert_int_equal(str_duration(SPAN("5 s"), &ms), -EINVAL);
 	assert_int_equal(str_duration(SPAN(""), &ms), -EINVAL);
+	assert_int_equal(str_duration(span_of(NULL), &ms), -EINVAL);
 	assert_int_equal(
 	    str_duration(SPAN("18446744073709551615s"), &ms), -ERANGE);
 }
