@@ -56,9 +56,10 @@ before(struct request *req, void *arg)
 {
 	struct admin *a = arg;
 	enum role role = peer_role(a, request_peer(req));
+	enum role least = row_of(req)->role;
 
 	a->count.requests++;
-	if (role >= row_of(req)->role)
+	if (least != ROLE_NONE && role >= least)
 		return true;
 	forbid(a, req, role);
 	return false;
