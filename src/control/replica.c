@@ -281,10 +281,12 @@ replica_spawned(struct replica *r, pid_t pid)
 void
 replica_spawn_failed(struct replica *r, int error, const char *stage)
 {
-	char why[128];
+	bool exec = strcmp(stage, "exec") == 0;
+	char why[sizeof(r->why)];
 
-	snprintf(
-	    why, sizeof(why), "cannot start: %s: %s", stage, strerror(-error));
+	snprintf(why, sizeof(why), "cannot start %s: %s%s%s",
+	    r->process_conf->command[0], exec ? "" : stage, exec ? "" : ": ",
+	    strerror(-error));
 	log_error(r->id, "%s", why);
 	health_end(r);
 	launch_release(r);

@@ -472,14 +472,20 @@ listen_for_workers(struct control *c, struct err *err)
 	return loop_io_want(&c->workers.accept, LOOP_READ);
 }
 
+/* Generations go on above what any worker has applied. */
 int
 workers_adopt_board(struct control *c, int fd, struct err *err)
 {
 	int r = scoreboard_attach(&c->workers.board, fd, err);
+	struct scoreboard_worker_view v;
 
-	if (r == 0)
-		c->workers.board_fd = fd;
-	return r;
+	if (r < 0)
+		return r;
+	c->workers.board_fd = fd;
+	for (unsigned i = 0; i < SCOREBOARD_WORKERS; i++)
+		if (scoreboard_worker_view(c->workers.board, i, &v))
+			publish_seen(c, v.generation);
+	return 0;
 }
 
 static int
