@@ -42,11 +42,30 @@ exchange_new(struct worker *w)
 	return x;
 }
 
+/* Keep it for the next one, with the memory of its head. */
+static bool
+spare(struct exchange *x)
+{
+#ifdef WITH_SANITIZERS /* they would not see a use of a spare one */
+	(void)x;
+	return false;
+#else
+	struct worker *w = x->w;
+
+	if (w->nspare >= EXCHANGE_SPARES)
+		return false;
+	if (x->req.cap > EXCHANGE_KEEP)
+		buf_done(&x->req);
+	buf_clear(&x->req);
+	list_unshift(&w->spare, &x->link);
+	w->nspare++;
+	return true;
+#endif
+}
+
 static void
 exchange_free(struct exchange *x)
 {
-	struct worker *w = x->w;
-
 	deadline_clear(&x->dl);
 	if (x->svc != NULL) {
 		x->svc->budget.active--;
@@ -54,16 +73,8 @@ exchange_free(struct exchange *x)
 			budget_give(&x->svc->budget);
 	}
 	service_unref(x->svc);
-#ifndef WITH_SANITIZERS /* which would not see a use of a spare one */
-	if (w->nspare < EXCHANGE_SPARES) {
-		if (x->req.cap > EXCHANGE_KEEP)
-			buf_done(&x->req);
-		buf_clear(&x->req);
-		list_unshift(&w->spare, &x->link);
-		w->nspare++;
+	if (spare(x))
 		return;
-	}
-#endif
 	buf_done(&x->req);
 	free(x);
 }

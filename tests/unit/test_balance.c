@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: ISC */
+
+/* balance, budget and histogram: how a worker chooses, and what it counts. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/array.h"
+#include "model/balance.h"
+#include "model/budget.h"
+#include "model/histogram.h"
+
+#define MOST 64
+
+struct world {
+	struct balance b;
+	struct balance_endpoint e[MOST];
+	uint32_t load[MOST];
+	bool off[MOST];
+	unsigned asked; /* how many loads were looked at */
+	struct rng rng;
+};
+
+static bool
+on_usable(void *arg, uint32_t i)
+{
+	struct world *w = arg;
+
+	return !w->off[i];
+}
+
+static uint32_t
+on_load(void *arg, uint32_t i)
+{
+	struct world *w = arg;
+
+	w->asked++;
+	return w->load[i];
+}
+
+static const struct balance_ops ops = { on_usable, on_load };
+
+static void
+world_init(struct world *w, uint32_t n)
+{
+	memset(w, 0, sizeof(*w));
+	rng_seed(&w->rng, 7);
+	w->b = (struct balance){ w->e, n, &w->rng, &ops, w };
+	for (uint32_t i = 0; i < n; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "web.%u", i);
+		w->e[i].weight = 100;
+		w->e[i].identity = balance_hash(span_of(name));
+	}
+}
+
+static void
+least_takes_the_least_loaded(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, BALANCE_SCAN);
+	for (uint32_t i = 0; i < BALANCE_SCAN; i++)
+		w.load[i] = 10 + i;
+	w.load[5] = 2;
+	for (int k = 0; k < 100; k++)
+		assert_int_equal(balance_pick(&w.b, BALANCE_LEAST, 0), 5);
+	w.off[5] = true;
+	assert_int_equal(balance_pick(&w.b, BALANCE_LEAST, 0), 0);
+}
+
+static void
+least_shares_among_equals_and_by_weight(void **state)
+{
+	struct world w;
+	unsigned seen[3] = { 0 };
+
+	(void)state;
+	world_init(&w, 3);
+	for (int k = 0; k < 3000; k++)
+		seen[balance_pick(&w.b, BALANCE_LEAST, 0)]++;
+	for (int i = 0; i < 3; i++)
+		assert_in_range(seen[i], 800, 1200);
+	/* Twice the weight carries twice the load. */
+	w.e[1].weight = 200;
+	for (int k = 0; k < 400; k++)
+		w.load[balance_pick(&w.b, BALANCE_LEAST, 0)]++;
+	assert_in_range(w.load[1], 195, 205);
+}
+
+static void
+two_choices_are_enough_for_many(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, MOST);
+	for (int k = 0; k < 6400; k++)
+		w.load[balance_pick(&w.b, BALANCE_LEAST, 0)]++;
+	for (int i = 0; i < MOST; i++)
+		assert_in_range(w.load[i], 90, 110);
+	w.asked = 0;
+	(void)balance_pick(&w.b, BALANCE_LEAST, 0);
+	assert_true(w.asked <= 2);
+}
+
+static void
+the_one_that_is_left_is_always_found(void **state)
+{
+	static const enum balance_policy all[] = { BALANCE_LEAST,
+		BALANCE_ROUND_ROBIN, BALANCE_HASH };
+	struct world w;
+
+	(void)state;
+	for (size_t p = 0; p < ARRAY_LEN(all); p++) {
+		world_init(&w, MOST);
+		memset(w.off, true, sizeof(w.off));
+		for (uint64_t k = 0; k < 50; k++)
+			assert_int_equal(
+			    balance_pick(&w.b, all[p], k), BALANCE_NONE);
+		w.off[41] = false;
+		for (uint64_t k = 0; k < 50; k++)
+			assert_int_equal(balance_pick(&w.b, all[p], k), 41);
+		w.b.n = 0;
+		assert_int_equal(balance_pick(&w.b, all[p], 0), BALANCE_NONE);
+	}
+}
+
+static void
+round_robin_is_smooth(void **state)
+{
+	static const uint32_t turns[] = { 0, 0, 1, 0, 2, 0, 0 };
+	struct world w;
+
+	(void)state;
+	world_init(&w, 3);
+	w.e[0].weight = 500;
+	for (int round_ = 0; round_ < 3; round_++)
+		for (size_t i = 0; i < ARRAY_LEN(turns); i++)
+			assert_int_equal(
+			    balance_pick(&w.b, BALANCE_ROUND_ROBIN, 0),
+			    turns[i]);
+}
+
+static void
+a_key_moves_only_when_its_endpoint_goes(void **state)
+{
+	struct world w;
+	uint32_t owner[2000];
+	unsigned seen[10] = { 0 };
+
+	(void)state;
+	world_init(&w, 10);
+	for (uint64_t k = 0; k < ARRAY_LEN(owner); k++) {
+		uint64_t key = balance_hash(
+		    (struct span){ (const char *)&k, sizeof(k) });
+
+		owner[k] = balance_pick(&w.b, BALANCE_HASH, key);
+		seen[owner[k]]++;
+	}
+	for (int i = 0; i < 10; i++)
+		assert_in_range(seen[i], 140, 260);
+	w.off[3] = true;
+	for (uint64_t k = 0; k < ARRAY_LEN(owner); k++) {
+		uint64_t key = balance_hash(
+		    (struct span){ (const char *)&k, sizeof(k) });
+		uint32_t now = balance_pick(&w.b, BALANCE_HASH, key);
+
+		assert_int_not_equal(now, 3);
+		if (owner[k] != 3)
+			assert_int_equal(now, owner[k]);
+	}
+}
+
+static void
+hash_follows_the_weight(void **state)
+{
+	struct world w;
+	unsigned seen[2] = { 0 };
+
+	(void)state;
+	world_init(&w, 2);
+	w.e[1].weight = 300;
+	for (uint64_t k = 0; k < 4000; k++)
+		seen[balance_pick(&w.b, BALANCE_HASH, rng_next(&w.rng))]++;
+	assert_in_range(seen[1], 2800, 3200);
+}
+
+static void
+slow_start_climbs_to_the_whole_weight(void **state)
+{
+	uint32_t last = 0;
+
+	(void)state;
+	assert_int_equal(balance_slow_start(100, 0), 10);
+	for (uint64_t ms = 0; ms <= BALANCE_SLOW_START_MS; ms += 500) {
+		uint32_t weight = balance_slow_start(100, ms);
+
+		assert_true(weight >= last);
+		last = weight;
+	}
+	assert_int_equal(last, 100);
+	assert_int_equal(balance_slow_start(100, UINT64_MAX), 100);
+	assert_int_equal(balance_slow_start(1, 0), 1);
+}
+
+static void
+keys_are_found_whole(void **state)
+{
+	struct span v;
+
+	(void)state;
+	assert_true(
+	    balance_cookie(SPAN("a=1; room=x=y;b=2"), SPAN("room"), &v));
+	assert_true(span_eq(v, SPAN("x=y")));
+	assert_false(balance_cookie(SPAN("xroom=1; room"), SPAN("room"), &v));
+	assert_true(balance_query(SPAN("a=1&room=&b"), SPAN("room"), &v));
+	assert_int_equal(v.n, 0);
+	assert_false(balance_query(SPAN("rooms=1"), SPAN("room"), &v));
+	assert_false(balance_query((struct span){ NULL, 0 }, SPAN("r"), &v));
+}
+
+static void
+retries_stay_within_the_budget(void **state)
+{
+	struct budget b = { 0 };
+
+	(void)state;
+	for (int i = 0; i < BUDGET_LEAST; i++)
+		assert_true(budget_take(&b));
+	assert_false(budget_take(&b));
+	b.active = 100;
+	for (unsigned i = BUDGET_LEAST; i < 20; i++)
+		assert_true(budget_take(&b));
+	assert_false(budget_take(&b));
+	budget_give(&b);
+	assert_true(budget_take(&b));
+}
+
+static void
+buckets_hold_what_they_say(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
+		uint64_t low = histogram_low(i), high = histogram_high(i);
+
+		assert_true(high > low);
+		assert_int_equal(histogram_bucket(low), i);
+		assert_int_equal(histogram_bucket(high - 1), i);
+		assert_int_equal(histogram_bucket(high), i + 1);
+		/* The middle is off by at most 3.2 %. */
+		if (low >= 16)
+			assert_true((high - low) * 1000 / 2 <= low * 32);
+	}
+	assert_int_equal(histogram_bucket(UINT64_MAX), HISTOGRAM_BUCKETS - 1);
+}
+
+static void
+quantiles_are_near(void **state)
+{
+	static struct histogram h, twice;
+	uint64_t q;
+
+	(void)state;
+	assert_int_equal(histogram_quantile(&h, 990), 0);
+	for (uint64_t us = 1; us <= 100000; us++)
+		histogram_add(&h, us);
+	q = histogram_quantile(&h, 990);
+	assert_in_range(q, 99000 * 96 / 100, 99000 * 104 / 100);
+	q = histogram_quantile(&h, 500);
+	assert_in_range(q, 50000 * 96 / 100, 50000 * 104 / 100);
+	assert_true(histogram_quantile(&h, 0) <= 1);
+	histogram_merge(&twice, &h);
+	histogram_merge(&twice, &h);
+	assert_int_equal(histogram_total(&twice), 200000);
+	assert_int_equal(
+	    histogram_quantile(&twice, 990), histogram_quantile(&h, 990));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(least_takes_the_least_loaded),
+		cmocka_unit_test(least_shares_among_equals_and_by_weight),
+		cmocka_unit_test(two_choices_are_enough_for_many),
+		cmocka_unit_test(the_one_that_is_left_is_always_found),
+		cmocka_unit_test(round_robin_is_smooth),
+		cmocka_unit_test(a_key_moves_only_when_its_endpoint_goes),
+		cmocka_unit_test(hash_follows_the_weight),
+		cmocka_unit_test(slow_start_climbs_to_the_whole_weight),
+		cmocka_unit_test(keys_are_found_whole),
+		cmocka_unit_test(retries_stay_within_the_budget),
+		cmocka_unit_test(buckets_hold_what_they_say),
+		cmocka_unit_test(quantiles_are_near),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: ISC */
+
+/* snapshot, worker_msg, pack and address: what is sent is what arrives. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "alloc.h"
+#include "base/fd.h"
+#include "link/address.h"
+#include "link/pack.h"
+#include "link/snapshot.h"
+#include "link/worker_msg.h"
+
+static const struct snapshot_listener listeners[] = {
+	{ 1, 0, "0.0.0.0:80" },
+	{ 2, SNAPSHOT_LISTENER_INTERNAL, "unix:/run/drover/in" },
+};
+static const struct snapshot_network networks[] = {
+	{ { 0xfd, 1, 2 }, 20 },
+};
+static const struct snapshot_endpoint endpoints[] = {
+	{ "image.0", "unix:/run/image.0", 7, 100, 12345 },
+	{ "image.1", "[::1]:8080", 8, 50, 0 },
+};
+static const uint32_t calls[] = { 1 };
+static const struct snapshot_service services[] = {
+	{ .name = "image",
+	    .cell = 3,
+	    .flags = SNAPSHOT_SERVICE_STARTING,
+	    .balance = SNAPSHOT_HASH,
+	    .hash = SNAPSHOT_HASH_COOKIE,
+	    .hash_name = "room",
+	    .concurrency = 8,
+	    .queue = 100,
+	    .queue_timeout_ms = 5000,
+	    .start_wait_ms = 30000,
+	    .request_timeout_ms = 60000,
+	    .idle_timeout_ms = 70000,
+	    .body = 64U << 20,
+	    .token = "secret",
+	    .calls = calls,
+	    .ncalls = 1,
+	    .endpoints = endpoints,
+	    .nendpoints = 2 },
+	{ .name = "web" },
+};
+static const struct snapshot_route routes[] = {
+	{ "a.org", "/image/", "/v2/", SNAPSHOT_GET | SNAPSHOT_HEAD,
+	    SNAPSHOT_ROUTE_REWRITE, 0 },
+	{ "", "/", "", 0, SNAPSHOT_ROUTE_INTERNAL, 1 },
+};
+static const struct snapshot example = {
+	.generation = 42,
+	.connections_max = 1000,
+	.listeners = listeners,
+	.nlisteners = 2,
+	.trusted = networks,
+	.ntrusted = 1,
+	.services = services,
+	.nservices = 2,
+	.routes = routes,
+	.nroutes = 2,
+};
+
+static void
+encode(const struct snapshot *s, struct buf *b)
+{
+	buf_init(b, SNAPSHOT_BYTES_MAX);
+	assert_int_equal(snapshot_encode(s, b), 0);
+}
+
+static void
+assert_service(const struct snapshot_service *s)
+{
+	assert_string_equal(s->name, "image");
+	assert_int_equal(s->cell, 3);
+	assert_int_equal(s->flags, SNAPSHOT_SERVICE_STARTING);
+	assert_int_equal(s->balance, SNAPSHOT_HASH);
+	assert_int_equal(s->hash, SNAPSHOT_HASH_COOKIE);
+	assert_string_equal(s->hash_name, "room");
+	assert_int_equal(s->concurrency, 8);
+	assert_int_equal(s->queue, 100);
+	assert_int_equal(s->queue_timeout_ms, 5000);
+	assert_int_equal(s->start_wait_ms, 30000);
+	assert_int_equal(s->request_timeout_ms, 60000);
+	assert_int_equal(s->idle_timeout_ms, 70000);
+	assert_int_equal(s->body, 64U << 20);
+	assert_string_equal(s->token, "secret");
+	assert_int_equal(s->ncalls, 1);
+	assert_int_equal(s->calls[0], 1);
+	assert_int_equal(s->nendpoints, 2);
+	assert_string_equal(s->endpoints[0].name, "image.0");
+	assert_string_equal(s->endpoints[1].address, "[::1]:8080");
+	assert_int_equal(s->endpoints[0].cell, 7);
+	assert_int_equal(s->endpoints[1].weight, 50);
+	assert_int_equal(s->endpoints[0].ready_since_ms, 12345);
+}
+
+static void
+assert_example(const struct snapshot *s)
+{
+	assert_int_equal(s->generation, 42);
+	assert_int_equal(s->connections_max, 1000);
+	assert_int_equal(s->nlisteners, 2);
+	assert_int_equal(s->listeners[1].id, 2);
+	assert_int_equal(s->listeners[1].flags, SNAPSHOT_LISTENER_INTERNAL);
+	assert_string_equal(s->listeners[1].address, "unix:/run/drover/in");
+	assert_int_equal(s->ntrusted, 1);
+	assert_memory_equal(s->trusted[0].address, networks[0].address, 16);
+	assert_int_equal(s->trusted[0].prefix, 20);
+	assert_int_equal(s->nservices, 2);
+	assert_service(&s->services[0]);
+	assert_string_equal(s->services[1].token, "");
+	assert_int_equal(s->services[1].nendpoints, 0);
+	assert_int_equal(s->nroutes, 2);
+	assert_string_equal(s->routes[0].host, "a.org");
+	assert_string_equal(s->routes[0].path, "/image/");
+	assert_string_equal(s->routes[0].rewrite, "/v2/");
+	assert_int_equal(s->routes[0].methods, SNAPSHOT_GET | SNAPSHOT_HEAD);
+	assert_int_equal(s->routes[0].flags, SNAPSHOT_ROUTE_REWRITE);
+	assert_int_equal(s->routes[1].service, 1);
+}
+
+static void
+what_was_encoded_is_decoded(void **state)
+{
+	struct snapshot *s;
+	struct buf b;
+	struct err err;
+
+	(void)state;
+	encode(&example, &b);
+	assert_int_equal(snapshot_decode(b.data, b.len, &s, &err), 0);
+	buf_done(&b);
+	assert_example(s);
+	snapshot_free(s);
+	snapshot_free(NULL);
+}
+
+static void
+a_sealed_memfd_carries_it(void **state)
+{
+	struct snapshot *s;
+	struct err err;
+	int fd, open_fd;
+
+	(void)state;
+	assert_int_equal(snapshot_memfd(&example, &fd, &err), 0);
+	assert_int_equal(snapshot_read(fd, &s, &err), 0);
+	assert_example(s);
+	snapshot_free(s);
+	assert_int_equal(write(fd, "x", 1), -1);
+	assert_int_equal(ftruncate(fd, 0), -1);
+	fd_close(&fd);
+	/* One that could still change is refused. */
+	open_fd = memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_int_equal(snapshot_read(open_fd, &s, &err), -EBADMSG);
+	assert_null(s);
+	fd_close(&open_fd);
+}
+
+static void
+every_cut_and_every_byte_too_many_is_refused(void **state)
+{
+	struct snapshot *s;
+	struct buf b;
+	struct err err;
+
+	(void)state;
+	encode(&example, &b);
+	for (size_t n = 0; n < b.len; n++)
+		assert_int_equal(
+		    snapshot_decode(b.data, n, &s, &err), -EBADMSG);
+	assert_int_equal(buf_append(&b, "", 1), 0);
+	assert_int_equal(snapshot_decode(b.data, b.len, &s, &err), -EBADMSG);
+	buf_done(&b);
+}
+
+static void
+another_version_is_refused_with_the_reason(void **state)
+{
+	uint32_t version = SNAPSHOT_VERSION + 1;
+	struct snapshot *s;
+	struct buf b;
+	struct err err;
+
+	(void)state;
+	encode(&example, &b);
+	memcpy(b.data + 4, &version, sizeof(version));
+	assert_int_equal(snapshot_decode(b.data, b.len, &s, &err), -EPROTO);
+	assert_non_null(strstr(err.text, "version 2"));
+	version = 0;
+	memcpy(b.data + 4, &version, sizeof(version));
+	assert_int_equal(snapshot_decode(b.data, b.len, &s, &err), -EPROTO);
+	buf_done(&b);
+}
+
+/* Each of these is one step over a bound. */
+static void
+refused(const struct snapshot *s, const char *word)
+{
+	struct snapshot *out;
+	struct buf b;
+	struct err err;
+
+	encode(s, &b);
+	assert_int_equal(snapshot_decode(b.data, b.len, &out, &err), -EBADMSG);
+	if (strstr(err.text, word) == NULL)
+		print_error("%s: %s\n", word, err.text);
+	assert_non_null(strstr(err.text, word));
+	buf_done(&b);
+}
+
+static void
+refused_service(const struct snapshot_service *v, const char *word)
+{
+	struct snapshot s = { .services = v, .nservices = 1 };
+
+	refused(&s, word);
+}
+
+static void
+refused_endpoint(struct snapshot_endpoint e, const char *word)
+{
+	struct snapshot_service v = {
+		.name = "a", .endpoints = &e, .nendpoints = 1
+	};
+
+	refused_service(&v, word);
+}
+
+static void
+refused_route(struct snapshot_route r, const char *word)
+{
+	struct snapshot_service v = { .name = "a" };
+	struct snapshot s = {
+		.services = &v, .nservices = 1, .routes = &r, .nroutes = 1
+	};
+
+	refused(&s, word);
+}
+
+static void
+what_is_out_of_bounds_is_refused(void **state)
+{
+	static const uint32_t beyond[] = { 1 };
+	struct snapshot_network net = { { 0 }, 129 };
+	struct snapshot_listener lis = { 1, 2, "a" };
+
+	(void)state;
+	refused(&(struct snapshot){ .trusted = &net, .ntrusted = 1 },
+	    "network prefix");
+	refused(&(struct snapshot){ .listeners = &lis, .nlisteners = 1 },
+	    "listener flags");
+	refused_service(&(struct snapshot_service){ .name = "" }, "name");
+	refused_service(
+	    &(struct snapshot_service){ .name = "a", .cell = 1024 }, "cell");
+	refused_service(
+	    &(struct snapshot_service){ .name = "a", .flags = 2 }, "flags");
+	refused_service(
+	    &(struct snapshot_service){ .name = "a", .balance = 3 }, "balance");
+	refused_service(
+	    &(struct snapshot_service){ .name = "a", .hash = 5 }, "hash");
+	refused_service(
+	    &(struct snapshot_service){
+		.name = "a", .calls = beyond, .ncalls = 1 },
+	    "called service");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "", "unix:/a", 0, 1, 0 }, "name");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "/a", 0, 1, 0 }, "address");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "unix:/a", 4096, 1, 0 }, "cell");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 0, 0 }, "weight");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 1001, 0 }, "weight");
+	refused_route(
+	    (struct snapshot_route){ "", "a", "", 0, 0, 0 }, "route path");
+	refused_route((struct snapshot_route){ "", "/", "x", 0,
+			  SNAPSHOT_ROUTE_REWRITE, 0 },
+	    "rewrite");
+	refused_route(
+	    (struct snapshot_route){ "", "/", "", 128, 0, 0 }, "methods");
+	refused_route(
+	    (struct snapshot_route){ "", "/", "", 0, 16, 0 }, "flags");
+	refused_route(
+	    (struct snapshot_route){ "", "/", "", 0, 0, 1 }, "service");
+}
+
+/* What version N-1 would send: records that end before our newest fields. */
+static void
+a_shorter_record_leaves_the_rest_zero(void **state)
+{
+	struct packer p;
+	struct unpacker u;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100);
+	pack_begin(&p, &b);
+	pack_open(&p);
+	pack_u32(&p, 7);
+	pack_close(&p);
+	pack_u32(&p, 8);
+	assert_int_equal(p.error, 0);
+	unpack_begin(&u, b.data, b.len);
+	unpack_open(&u);
+	assert_int_equal(unpack_u32(&u), 7);
+	assert_int_equal(unpack_u64(&u), 0);
+	assert_int_equal(unpack_span(&u, 10).n, 0);
+	unpack_close(&u);
+	assert_int_equal(unpack_u32(&u), 8);
+	assert_int_equal(u.error, 0);
+	/* And a longer one is skipped. */
+	unpack_begin(&u, b.data, b.len);
+	unpack_open(&u);
+	unpack_close(&u);
+	assert_int_equal(unpack_u32(&u), 8);
+	assert_int_equal(u.error, 0);
+	buf_done(&b);
+}
+
+static void
+every_allocation_of_a_snapshot_may_fail(void **state)
+{
+	struct snapshot *s;
+	struct buf b;
+	struct err err;
+	int r;
+
+	(void)state;
+	ALLOC_FAIL_EACH({
+		buf_init(&b, SNAPSHOT_BYTES_MAX);
+		r = snapshot_encode(&example, &b);
+		assert_int_equal(r, alloc_failed() ? -ENOMEM : 0);
+		if (r == 0)
+			r = snapshot_decode(b.data, b.len, &s, &err);
+		if (r == 0) {
+			assert_example(s);
+			snapshot_free(s);
+		} else {
+			assert_int_equal(r, -ENOMEM);
+		}
+		buf_done(&b);
+	});
+}
+
+/* --- messages ------------------------------------------------------------- */
+
+static const struct worker_msg hello = {
+	.type = WORKER_HELLO,
+	.version = WORKER_MSG_VERSION,
+	.index = 5,
+	.pid = 1234,
+	.generation = 99,
+	.requests = 1000000,
+	.connections = 17,
+};
+
+static void
+a_message_arrives_with_its_descriptors(void **state)
+{
+	struct worker_msg m = {
+		.type = WORKER_LISTENERS, .nids = 2, .ids = { 10, 20 }
+	};
+	int sv[2], out[2] = { 0, 1 }, in[WORKER_MSG_FDS];
+	unsigned n;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sv), 0);
+	assert_int_equal(worker_msg_send(sv[0], &hello, NULL, 0), 0);
+	assert_int_equal(worker_msg_send(sv[0], &m, out, 2), 0);
+	assert_int_equal(worker_msg_send(sv[0], &m, out, 1), -EINVAL);
+	memset(&m, 0, sizeof(m));
+	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), 1);
+	assert_memory_equal(&m, &hello, sizeof(m));
+	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), 1);
+	assert_int_equal(m.nids, 2);
+	assert_int_equal(m.ids[1], 20);
+	assert_int_equal(n, 2);
+	fd_close(&in[0]);
+	fd_close(&in[1]);
+	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), -EAGAIN);
+	assert_int_equal(write(sv[0], "garbage", 7), 7);
+	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), -EBADMSG);
+	fd_close(&sv[0]);
+	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), 0);
+	fd_close(&sv[1]);
+}
+
+static void
+a_message_of_the_future_is_refused_with_the_reason(void **state)
+{
+	struct worker_msg m = hello, back;
+	char data[WORKER_MSG_MAX];
+	struct err err;
+	ssize_t n;
+
+	(void)state;
+	m.version = WORKER_MSG_VERSION + 1;
+	n = worker_msg_encode(&m, data, sizeof(data));
+	assert_int_equal(
+	    worker_msg_decode(&back, data, (size_t)n, &err), -EPROTO);
+	assert_non_null(strstr(err.text, "version 2"));
+	n = worker_msg_encode(&hello, data, sizeof(data));
+	for (ssize_t cut = 0; cut < n; cut++)
+		assert_int_equal(
+		    worker_msg_decode(&back, data, (size_t)cut, &err),
+		    -EBADMSG);
+	assert_int_equal(worker_msg_encode(&hello, data, 20), -EMSGSIZE);
+}
+
+static void
+addresses_are_numbers_or_paths(void **state)
+{
+	static const char *const good[] = { "unix:/a", "127.0.0.1:80",
+		"[::1]:65535", "0.0.0.0:0", "[::]:80" };
+	static const char *const bad[] = { "", ":", "unix:", "/a",
+		"localhost:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
+		"1.2.3:80", "::1:80", "[::1]", "[::1:80", "[]:80",
+		"127.0.0.1:+1", "127.0.0.1:8 0" };
+	char path[130] = "unix:";
+	struct address a;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_int_equal(address_parse(&a, good[i]), 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(address_parse(&a, bad[i]), -EINVAL);
+	memset(path + 5, 'a', 107);
+	assert_int_equal(address_parse(&a, path), 0);
+	path[112] = 'a';
+	assert_int_equal(address_parse(&a, path), -ENAMETOOLONG);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_encoded_is_decoded),
+		cmocka_unit_test(a_sealed_memfd_carries_it),
+		cmocka_unit_test(every_cut_and_every_byte_too_many_is_refused),
+		cmocka_unit_test(another_version_is_refused_with_the_reason),
+		cmocka_unit_test(what_is_out_of_bounds_is_refused),
+		cmocka_unit_test(a_shorter_record_leaves_the_rest_zero),
+		cmocka_unit_test(every_allocation_of_a_snapshot_may_fail),
+		cmocka_unit_test(a_message_arrives_with_its_descriptors),
+		cmocka_unit_test(
+		    a_message_of_the_future_is_refused_with_the_reason),
+		cmocka_unit_test(addresses_are_numbers_or_paths),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
