@@ -3,9 +3,11 @@
 #include "image/ops.h"
 
 #include <errno.h>
+#include <string.h>
 #include <vips/vips.h>
 
 #include "image/load.h"
+#include "image/webp.h"
 
 /* Beyond these more CPU buys next to nothing (libaom 3.6, libwebp 1.2). */
 #define AVIF_EFFORT 3
@@ -238,7 +240,63 @@ make_strip(VipsImage **strip, const struct image_plan *plan)
 	return 0;
 }
 
+/* --- metadata ------------------------------------------------------------- */
+
+/* All that an encoder needs of what a decoder or we have said. */
+static bool
+is_needed(const char *field)
+{
+	static const char *const needed[] = { VIPS_META_PAGE_HEIGHT,
+		VIPS_META_N_PAGES, "delay", "loop" };
+
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+		if (strcmp(field, needed[i]) == 0)
+			return true;
+	return false;
+}
+
+static void *
+collect_field(VipsImage *image, const char *field, GValue *value, void *arg)
+{
+	GPtrArray *fields = arg;
+
+	(void)image;
+	(void)value;
+	if (!is_needed(field))
+		g_ptr_array_add(fields, g_strdup(field));
+	return NULL;
+}
+
+/* The encoders' own `strip` leaves some of it in some formats. */
+static int
+strip(VipsImage **image)
+{
+	GPtrArray *fields;
+	VipsImage *made = NULL;
+	int r = vips_copy(*image, &made, NULL);
+
+	if (put(image, r, made) < 0)
+		return -1;
+	fields = g_ptr_array_new_with_free_func(g_free);
+	(void)vips_image_map(*image, collect_field, fields);
+	for (guint i = 0; i < fields->len; i++)
+		(void)vips_image_remove(*image, g_ptr_array_index(fields, i));
+	g_ptr_array_unref(fields);
+	return 0;
+}
+
 /* --- writing -------------------------------------------------------------- */
+
+static int
+write_webp(
+    VipsImage *image, const struct image_plan *plan, void **out, size_t *len)
+{
+	if (vips_webpsave_buffer(image, out, len, "Q", plan->quality, "effort",
+		WEBP_EFFORT, "strip", TRUE, NULL) != 0)
+		return -1;
+	*len = webp_strip(*out, *len);
+	return 0;
+}
 
 static int
 write_out(
@@ -252,8 +310,7 @@ write_out(
 		return vips_pngsave_buffer(
 		    image, out, len, "strip", TRUE, NULL);
 	case IMAGE_WEBP:
-		return vips_webpsave_buffer(image, out, len, "Q", plan->quality,
-		    "effort", WEBP_EFFORT, "strip", TRUE, NULL);
+		return write_webp(image, plan, out, len);
 	case IMAGE_AVIF:
 		return vips_heifsave_buffer(image, out, len, "Q", plan->quality,
 		    "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort",
@@ -294,6 +351,8 @@ make(struct image_job *job, const struct image_source *source,
 	}
 	r = plan->frames > 1 ? make_strip(&image, plan)
 			     : make_frame(&image, plan, source->orientation);
+	if (r == 0)
+		r = strip(&image);
 	if (r == 0)
 		r = write_out(image, plan, &job->out, &job->out_len);
 	g_object_unref(image);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "image/format.h"
+#include "image/webp.h"
 
 #define PNG "\x89PNG\r\n\x1a\n"
 #define FTYP(major, also)                   \
@@ -108,6 +109,52 @@ a_format_has_one_name_and_one_type(void **state)
 	assert_false(image_keeps_alpha(IMAGE_JPEG));
 }
 
+#define WEBP(size, chunks) "RIFF" size "\0\0\0WEBP" chunks
+#define VP8X(flags) "VP8X\x0a\0\0\0" flags "\0\0\0abcdef"
+#define VP8 "VP8 \3\0\0\0xyz\0"
+
+static void
+becomes(struct span before, struct span after)
+{
+	unsigned char *p = malloc(before.n);
+	size_t n;
+
+	assert_non_null(p);
+	memcpy(p, before.p, before.n);
+	n = webp_strip(p, before.n);
+	assert_int_equal(n, after.n);
+	assert_memory_equal(p, after.p, n);
+	free(p);
+}
+
+static void
+a_webp_file_loses_its_metadata(void **state)
+{
+	(void)state;
+	becomes(SPAN(WEBP("\x2c", VP8X("\x08") VP8 "EXIF\2\0\0\0hi")),
+	    SPAN(WEBP("\x10", VP8)));
+	becomes(SPAN(WEBP("\x36",
+		    VP8X("\x3c") "ICCP\1\0\0\0p\0" VP8 "XMP \2\0\0\0hi")),
+	    SPAN(WEBP("\x22", VP8X("\x10") VP8)));
+	becomes(SPAN(WEBP("\x22", VP8X("\x02") VP8)),
+	    SPAN(WEBP("\x22", VP8X("\x02") VP8)));
+}
+
+static void
+what_is_no_webp_is_left_alone(void **state)
+{
+	static const struct span odd[] = {
+		{ "x", 1 },
+		{ "RIFF\x10\0\0\0WEBPVP8 \3\0\0\0xyz", 23 },
+		{ "RIFF\x10\0\0\0WEBPEXIF\xff\xff\xff\xffxyz\0", 24 },
+		{ "RIFF\x0a\0\0\0WEBPEXIF\0\0", 18 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++)
+		becomes(odd[i], odd[i]);
+}
+
 int
 main(void)
 {
@@ -116,6 +163,8 @@ main(void)
 		cmocka_unit_test(nothing_else_is_an_image),
 		cmocka_unit_test(a_lying_file_type_box_is_no_avif),
 		cmocka_unit_test(a_container_knows_when_it_is_cut),
+		cmocka_unit_test(a_webp_file_loses_its_metadata),
+		cmocka_unit_test(what_is_no_webp_is_left_alone),
 		cmocka_unit_test(a_format_has_one_name_and_one_type),
 	};
 
