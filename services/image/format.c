@@ -125,7 +125,7 @@ png_is_cut(struct span s)
 {
 	size_t at = 8;
 
-	while (s.n - at >= 12) {
+	while (s.n >= at + 12) {
 		size_t size = be32(s.p + at);
 
 		if (memcmp(s.p + at + 4, "IEND", 4) == 0)
@@ -142,7 +142,7 @@ avif_is_cut(struct span s)
 {
 	size_t at = 0;
 
-	while (s.n - at >= 8) {
+	while (s.n >= at + 8) {
 		size_t size = be32(s.p + at);
 
 		/* 0 runs to the end; 1 has 64 bits, and no such file fits. */

@@ -35,6 +35,9 @@ PROBLEM(svc_memory_full, "memory-full", 503,
 PROBLEM(svc_timeout, "timeout", 504, "The work took too long", 0);
 /* clang-format on */
 
+static int refuse(struct svc_refusal *r, const struct svc_problem *problem,
+    const char *parameter, const char *fmt, va_list ap) PRINTF(4, 0);
+
 static int
 refuse(struct svc_refusal *r, const struct svc_problem *problem,
     const char *parameter, const char *fmt, va_list ap)

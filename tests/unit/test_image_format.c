@@ -81,6 +81,7 @@ a_container_knows_when_it_is_cut(void **state)
 	assert_false(
 	    image_is_cut(IMAGE_JPEG, SPAN("\xff\xd8\xff\xe0\xff\xd9\0\0")));
 	assert_true(image_is_cut(IMAGE_PNG, SPAN(PNG)));
+	assert_true(image_is_cut(IMAGE_PNG, (struct span){ NULL, 0 }));
 	assert_true(image_is_cut(IMAGE_PNG, SPAN(PNG "\0\0\0\4IDATab")));
 	assert_true(image_is_cut(
 	    IMAGE_PNG, SPAN(PNG "\0\0\0\4IDATabcdCRC.\0\0\0\0IE")));
