@@ -335,6 +335,29 @@ an_early_answer_arrives_while_the_body_comes(void **state)
 	WAIT(server_connections(w.server) == 0);
 }
 
+/* Closing with bytes unread would reset the connection, and lose the answer. */
+static void
+what_comes_behind_an_early_answer_is_read(void **state)
+{
+	static char bytes[65536];
+	struct wire x;
+
+	(void)state;
+	world_start((struct server_options){ .max_body = 100 });
+	wire_open(&x);
+	wire_say(&x, SPAN("POST /echo" HOST "Content-Length: 900000\r\n\r\n"));
+	WAIT(recv(x.fd, bytes, 1, MSG_PEEK) == 1);
+	for (int i = 0; i < 4; i++) {
+		turn(5);
+		assert_int_equal(send(x.fd, bytes, sizeof(bytes), MSG_NOSIGNAL),
+		    sizeof(bytes));
+	}
+	assert_true(wire_answer(&x, METHOD_GET));
+	assert_int_equal(got.status, 413);
+	wire_close(&x);
+	WAIT(server_connections(w.server) == 0);
+}
+
 static void
 discarding_has_a_ceiling(void **state)
 {
@@ -519,6 +542,7 @@ main(void)
 		TEST(a_head_over_its_ceiling_is_431),
 		TEST(a_body_over_its_ceiling_is_413),
 		TEST(an_early_answer_arrives_while_the_body_comes),
+		TEST(what_comes_behind_an_early_answer_is_read),
 		TEST(discarding_has_a_ceiling),
 		TEST(before_may_refuse_before_the_body),
 		TEST(each_request_is_told_over_once),
