@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from worker_rig import Rig, header, read_until, status, tool
+from worker_rig import Rig, read_until, status, tool
 
 
 @pytest.fixture
