@@ -105,6 +105,7 @@ copy_member(struct arena *arena, json_t *object, const char *key, size_t max,
 	return *out == NULL ? -ENOMEM : 0;
 }
 
+/* -EINVAL: not what drover writes; no object has no members. */
 static int
 read_members(struct arena *arena, json_t *object, struct directory_entry *e)
 {
@@ -132,17 +133,20 @@ read_members(struct arena *arena, json_t *object, struct directory_entry *e)
 static int
 read_value(struct arena *arena, struct span value, struct directory_entry *e)
 {
+	json_error_t why;
 	json_t *object;
 	char *text;
 	int r;
 
 	if (value.n > DIRECTORY_VALUE_MAX)
 		return -EINVAL;
-	object = json_loadb(value.p, value.n, 0, NULL);
-	if (!json_is_object(object)) {
-		json_decref(object);
-		return -EINVAL;
-	}
+	object = json_loadb(value.p, value.n, 0, &why);
+	/* As far as jansson says so: at times it takes it for bad syntax. */
+	if (object == NULL)
+		return why.text[0] == '\0' ||
+			json_error_code(&why) == json_error_out_of_memory
+		    ? -ENOMEM
+		    : -EINVAL;
 	r = read_members(arena, object, e);
 	json_decref(object);
 	if (r < 0)
@@ -152,7 +156,26 @@ read_value(struct arena *arena, struct span value, struct directory_entry *e)
 	return text == NULL ? -ENOMEM : 0;
 }
 
-/* {service, {id, value, id, value ...}} */
+static int
+read_pair(struct directory *d, const char *service,
+    const struct redis_reply *id, const struct redis_reply *value)
+{
+	struct directory_entry e = { .service = service };
+	int r = copy(&d->entry_arena, id, &e.id);
+
+	if (r == 0 && !redis_reply_is(value, REDIS_STRING))
+		r = -EPROTO;
+	if (r < 0)
+		return r;
+	r = read_value(&d->entry_arena, value->str, &e);
+	if (r == 0)
+		d->entries[d->nentries++] = e;
+	else if (r == -EINVAL)
+		d->strange++;
+	return r == -EINVAL ? 0 : r;
+}
+
+/* {service, {id, value, id, value ...}}; count_entries() saw the pairs. */
 static int
 read_service(struct directory *d, const struct redis_reply *reply)
 {
@@ -160,25 +183,9 @@ read_service(struct directory *d, const struct redis_reply *reply)
 	const char *service;
 	int r = copy(&d->entry_arena, redis_reply_at(reply, 0), &service);
 
-	if (r < 0 || !redis_reply_is(pairs, REDIS_ARRAY) || pairs->n % 2 != 0)
-		return r < 0 ? r : -EPROTO;
-	for (size_t i = 0; i < pairs->n; i += 2) {
-		struct directory_entry e = { .service = service };
-
-		if (!redis_reply_is(pairs->item[i + 1], REDIS_STRING))
-			return -EPROTO;
-		r = copy(&d->entry_arena, pairs->item[i], &e.id);
-		if (r == 0)
-			r = read_value(
-			    &d->entry_arena, pairs->item[i + 1]->str, &e);
-		if (r == -EINVAL)
-			d->strange++;
-		else if (r < 0)
-			return r;
-		else
-			d->entries[d->nentries++] = e;
-	}
-	return 0;
+	for (size_t i = 0; i < pairs->n && r == 0; i += 2)
+		r = read_pair(d, service, pairs->item[i], pairs->item[i + 1]);
+	return r;
 }
 
 static int
@@ -191,7 +198,7 @@ count_entries(const struct redis_reply *reply, size_t *n)
 		const struct redis_reply *pairs = redis_reply_at(
 		    reply->item[i], 1);
 
-		if (!redis_reply_is(pairs, REDIS_ARRAY))
+		if (!redis_reply_is(pairs, REDIS_ARRAY) || pairs->n % 2 != 0)
 			return -EPROTO;
 		*n += pairs->n / 2;
 	}
