@@ -243,6 +243,17 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	return remove(path);
 }
 
+/* Of a keeper that fails a test the next one ends the children. */
+static void
+end_by_force(struct world *w)
+{
+	kill(w->keeper, SIGKILL);
+	waitpid(w->keeper, NULL, 0);
+	keeper_start(w);
+	kill(w->keeper, SIGTERM);
+	await_keeper(w);
+}
+
 int
 teardown(void **state)
 {
@@ -253,7 +264,7 @@ teardown(void **state)
 		kill(w->keeper, SIGTERM);
 		status = await_keeper(w);
 		if (status == -1)
-			kill(w->keeper, SIGKILL);
+			end_by_force(w);
 	}
 	herd_free(w->herd);
 	loop_timer_done(&w->tick);

@@ -299,15 +299,18 @@ static void
 orphans_end_with_the_herd(void **state)
 {
 	struct world *w = *state;
-	pid_t orphan = 0;
+	pid_t orphan = 0, its_own = 0;
 
 	start_script(w,
 	    "(setsid sh -c 'trap \"\" TERM; echo $$ > orphan;"
+	    "setsid sh -c \"echo \\$\\$ > own; exec sleep 1000\" &"
 	    "while :; do sleep 1; done' &); exec sleep 1000");
-	UNTIL(w, (orphan = pid_in(w, "orphan")) > 0);
+	UNTIL(w,
+	    (orphan = pid_in(w, "orphan")) > 0 &&
+		(its_own = pid_in(w, "own")) > 0);
 	kill(w->keeper, SIGTERM);
 	assert_int_equal(await_keeper(w), 0);
-	assert_false(is_alive(orphan));
+	assert_false(is_alive(orphan) || is_alive(its_own));
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -260,6 +260,37 @@ what_is_too_large_is_not_sent(void **state)
 	assert_int_equal(keeper_msg_encode(&m, V, &wire), -EMSGSIZE);
 }
 
+/* What our encoder would not write somebody else might. */
+static void
+what_is_too_large_is_not_read(void **state)
+{
+	struct keeper_msg m = { .type = KEEPER_MSG_DROP_FD };
+	char name[SPAWN_NAME_MAX + 2];
+	size_t n;
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	name[SPAWN_NAME_MAX] = '\0';
+	m.text = name;
+	assert_int_equal(keeper_msg_encode(&m, V, &wire), 0);
+	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err), 0);
+	/* One byte more, and its length says so. */
+	n = wire.len - 1;
+	assert_int_equal(buf_append(&wire, "", 1), 0);
+	wire.data[n] = 'x';
+	wire.data[4]++;
+	assert_int_equal(
+	    keeper_msg_decode(&got, wire.data, wire.len, &err), -EPROTO);
+	/* A list says 257 arguments. */
+	assert_int_equal(keeper_msg_encode(&full_spawn, V, &wire), 0);
+	n = 4 + 8 + (4 + 8) + (4 + 6);
+	assert_int_equal(wire.data[n], 3);
+	wire.data[n] = 1;
+	wire.data[n + 1] = 1;
+	assert_int_equal(
+	    keeper_msg_decode(&got, wire.data, wire.len, &err), -EPROTO);
+}
+
 static void
 only_our_versions_are_read(void **state)
 {
@@ -355,6 +386,7 @@ main(void)
 		T(every_cut_and_every_extra_byte_is_refused),
 		T(contradictions_are_refused),
 		T(what_is_too_large_is_not_sent),
+		T(what_is_too_large_is_not_read),
 		T(only_our_versions_are_read),
 		T(neighbours_agree_and_others_part_with_a_reason),
 		T(lines_follow_one_another),

@@ -113,6 +113,7 @@ a_full_disk_costs_lines_and_says_so(void **state)
 	assert_true(st.st_size <= 100);
 	/* Nothing was cut in the middle. */
 	assert_int_equal(count_lines("t.log", "fit") + logs.dropped, 10);
+	assert_int_equal(count_lines("t.log", "always") + logs.dropped, 10);
 
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
 	write_line("last");

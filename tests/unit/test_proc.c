@@ -22,15 +22,17 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/rand.h"
 #include "proc/notify.h"
 #include "proc/packet.h"
 #include "proc/process.h"
 #include "proc/record.h"
 
-#define INCARNATION "0123456789abcdef0123456789abcdef"
 #define SUCCESSOR "fedcba9876543210fedcba9876543210"
 
 static char dir[64];
+static char incarnation[33]; /* no other run of this test has it */
+static char mark[sizeof(RECORD_MARK) + 36];
 
 static const char *
 in_dir(const char *name)
@@ -49,6 +51,8 @@ setup(void **state)
 	(void)state;
 	snprintf(dir, sizeof(dir), "/tmp/test_proc.XXXXXX");
 	assert_non_null(mkdtemp(dir));
+	rand_hex(incarnation, 16);
+	snprintf(mark, sizeof(mark), RECORD_MARK "=%s.1", incarnation);
 	return 0;
 }
 
@@ -61,10 +65,22 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	return remove(path);
 }
 
+static void
+kill_marked(void *arg, pid_t pid)
+{
+	char value[64];
+
+	(void)arg;
+	if (process_getenv(pid, RECORD_MARK, value, sizeof(value)) == 0 &&
+	    strncmp(value, incarnation, 32) == 0)
+		kill(pid, SIGKILL);
+}
+
 static int
 teardown(void **state)
 {
 	(void)state;
+	process_each(kill_marked, NULL); /* a failed test's */
 	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -204,9 +220,6 @@ the_environment_of_others_can_be_asked(void **state)
 
 /* --- the record ----------------------------------------------------------- */
 
-static pid_t dead_owners_child;
-static uint64_t dead_owners_start;
-
 /* An owner that dies with children: one in the record, one by its mark. */
 static void
 be_owner_and_die(void)
@@ -219,9 +232,8 @@ be_owner_and_die(void)
 	    "setsid sh -c 'echo $$ > %s/stray; exec sleep 1000' & "
 	    "exec sleep 1000",
 	    dir);
-	if (record_open(&r, in_dir("herd"), INCARNATION, NULL, NULL) < 0 ||
-	    process_fork(&p, plan_of(script, RECORD_MARK "=" INCARNATION ".1"),
-		NULL) < 0 ||
+	if (record_open(&r, in_dir("herd"), incarnation, NULL, NULL) < 0 ||
+	    process_fork(&p, plan_of(script, mark), NULL) < 0 ||
 	    record_put(r, p.pid, p.started) < 0 || process_go(&p) < 0)
 		_exit(1);
 	put_file("child", "");
@@ -248,15 +260,12 @@ run_owner(void)
 static void
 find_marked(void *arg, pid_t pid)
 {
-	char mark[64];
+	char value[64];
 	unsigned *n = arg;
 
-	if (process_getenv(pid, RECORD_MARK, mark, sizeof(mark)) == 0 &&
-	    strcmp(mark, INCARNATION ".1") == 0) {
+	if (process_getenv(pid, RECORD_MARK, value, sizeof(value)) == 0 &&
+	    strncmp(value, incarnation, 32) == 0)
 		(*n)++;
-		dead_owners_child = pid;
-		dead_owners_start = process_start_time(pid);
-	}
 }
 
 static unsigned
@@ -285,7 +294,7 @@ the_next_owner_kills_what_is_left(void **state)
 		usleep(5000);
 	assert_int_equal(count_marked(), 0);
 	assert_int_equal(
-	    record_open(&second, in_dir("herd"), INCARNATION, NULL, &err),
+	    record_open(&second, in_dir("herd"), incarnation, NULL, &err),
 	    -EBUSY);
 	record_close(r);
 	assert_int_equal(access(in_dir("herd"), F_OK), -1);
@@ -308,8 +317,6 @@ a_record_of_another_boot_means_nothing(void **state)
 	assert_int_equal(killed, 0);
 	assert_int_equal(count_marked(), 2);
 	record_close(r);
-	while (count_marked() > 0)
-		process_kill_recorded(dead_owners_child, dead_owners_start);
 }
 
 static void
@@ -320,7 +327,7 @@ a_record_has_room_and_a_ceiling(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    record_open(&r, in_dir("herd"), INCARNATION, NULL, NULL), 0);
+	    record_open(&r, in_dir("herd"), incarnation, NULL, NULL), 0);
 	first = record_put(r, 100000, 1);
 	for (unsigned i = 1; i < RECORD_MAX; i++)
 		assert_true(record_put(r, 100000, 1) >= 0);
@@ -339,12 +346,12 @@ a_foreign_file_is_not_a_record(void **state)
 	(void)state;
 	put_file("herd", "something quite different\n");
 	assert_int_equal(
-	    record_open(&r, in_dir("herd"), INCARNATION, &killed, NULL), 0);
+	    record_open(&r, in_dir("herd"), incarnation, &killed, NULL), 0);
 	assert_int_equal(killed, 0);
 	record_close(r);
 	assert_int_equal(symlink("/etc/passwd", in_dir("herd")), 0);
 	assert_int_equal(
-	    record_open(&r, in_dir("herd"), INCARNATION, NULL, NULL), -ELOOP);
+	    record_open(&r, in_dir("herd"), incarnation, NULL, NULL), -ELOOP);
 }
 
 /* --- packets -------------------------------------------------------------- */
