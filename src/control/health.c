@@ -351,6 +351,31 @@ health_end(struct replica *r)
 	probe_end(&r->liveness);
 }
 
+static void
+probe_take_spec(struct probe *p, const struct conf_check *conf, bool may_begin)
+{
+	if (p->on && !is_active(conf))
+		probe_end(p);
+	else if (p->on)
+		p->conf = conf;
+	else if (may_begin)
+		probe_begin(p, conf, conf->interval_ms);
+}
+
+void
+health_take_spec(struct replica *r)
+{
+	const struct conf_service *spec = r->process_conf;
+	bool alive = r->in != NULL && r->pid > 0;
+	enum instance_state state = alive ? replica_state(r) : INSTANCE_IDLE;
+	bool ready = state == INSTANCE_READY || state == INSTANCE_UNREADY;
+
+	if (ready && !r->liveness.on)
+		check_adopt(&r->liveness.check, true);
+	probe_take_spec(&r->readiness, &spec->readiness, ready);
+	probe_take_spec(&r->liveness, &spec->liveness, ready);
+}
+
 void
 health_adopt(struct replica *r, bool up)
 {

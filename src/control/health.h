@@ -20,6 +20,9 @@ void health_begin(struct replica *r); /* its process runs */
 void health_ready(struct replica *r); /* it is READY: liveness begins */
 void health_end(struct replica *r);   /* no more checks; may be called twice */
 
+/* The checks are those of r's present configuration, from the next one on. */
+void health_take_spec(struct replica *r);
+
 /* Taken over: readiness goes on from this verdict. */
 void health_adopt(struct replica *r, bool up);
 

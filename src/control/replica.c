@@ -207,6 +207,18 @@ replica_new(struct service *s, unsigned n)
 	return r;
 }
 
+void
+replica_take_spec(struct replica *r)
+{
+	const struct conf *old = r->conf;
+
+	r->conf = conf_ref(r->service->conf);
+	r->process_conf = r->service->spec;
+	service_policy(r->process_conf, &r->policy);
+	health_take_spec(r);
+	conf_unref(old);
+}
+
 static void
 on_free(void *arg)
 {

@@ -24,6 +24,12 @@ void replica_abandon(struct replica *r);
 
 void replica_post(struct replica *r, enum instance_event ev, const char *why);
 
+/*
+ * Its process, or its next one, goes by the service's present configuration:
+ * deadlines, checks, stop. What a process was started with stays as it is.
+ */
+void replica_take_spec(struct replica *r);
+
 enum instance_state replica_state(const struct replica *r);
 bool replica_ready(const struct replica *r);
 

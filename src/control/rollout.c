@@ -65,17 +65,6 @@ serves(const struct replica *r)
 		replica_state(r) == INSTANCE_UNREADY);
 }
 
-/* Its next process runs on the service's present configuration. */
-static void
-take_spec(struct replica *r)
-{
-	const struct conf *old = r->conf;
-
-	r->conf = conf_ref(r->service->conf);
-	r->process_conf = r->service->spec;
-	conf_unref(old);
-}
-
 static void
 start_candidate(struct service *s, struct replica *old)
 {
@@ -106,7 +95,7 @@ step(struct service *s)
 			start_candidate(s, r);
 			return;
 		}
-		take_spec(r);
+		replica_take_spec(r);
 		replica_post(r, INSTANCE_EV_RECYCLE, s->rollout.cause);
 	}
 	if (s->rollout.on)

@@ -94,7 +94,8 @@ service_set_spec(
 	if (!s->scaled)
 		s->desired = spec->replicas_min;
 	LIST_EACH (r, &s->replicas, struct replica, link)
-		service_policy(spec, &r->policy);
+		if (r->process_conf->hash_spawn == spec->hash_spawn)
+			replica_take_spec(r);
 	conf_unref(old);
 }
 

@@ -24,7 +24,10 @@ void service_free(struct service *s); /* it must have no replica */
 
 struct service *service_by_name(struct control *c, const char *name);
 
-/* From now on this configuration; running processes stay as they are. */
+/*
+ * From now on this configuration. Replicas whose process would be started the
+ * same way take it over at once; the others when they are replaced.
+ */
 void service_set_spec(struct service *s, const struct conf *conf,
     const struct conf_service *spec);
 

@@ -492,6 +492,62 @@ an_old_one_that_dies_during_a_rollout_harms_nothing(void **state)
 	world_free(w);
 }
 
+/* --- reload --------------------------------------------------------------- */
+
+static json_t *
+reload(struct world *w, char *why, size_t size)
+{
+	struct buf errors;
+	json_t *done;
+
+	buf_init(&errors, 4096);
+	done = control_reload(w->c, &errors);
+	snprintf(why, size, "%s", buf_str(&errors));
+	buf_done(&errors);
+	return done;
+}
+
+static void
+a_reload_changes_checks_and_stops_in_place(void **state)
+{
+	struct world *w = world_new("stop: {timeout: 3s}", NULL);
+	char why[512];
+	json_t *done;
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	write_service(w, "api", "stop: {timeout: 7s}\nliveness: {path: /live}");
+	done = reload(w, why, sizeof(why));
+	assert_string_equal(why, "");
+	assert_non_null(done);
+	json_decref(done);
+	run_for(w, 50);
+	assert_int_equal(fake_count("api.0"), 1);
+	assert_int_equal(replica_by_id(w->c, "api.0")->policy.stop_ms, 7000);
+	assert_true(replica_by_id(w->c, "api.0")->liveness.on);
+	world_free(w);
+}
+
+static void
+a_reload_of_what_cannot_be_loaded_changes_nothing(void **state)
+{
+	struct world *w = world_new("", NULL);
+	char why[512];
+	uint64_t generation;
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	generation = control_generation(w->c);
+	write_service(w, "api", "replicas: many");
+	assert_null(reload(w, why, sizeof(why)));
+	assert_non_null(strstr(why, "api.yaml:5: replicas: found"));
+	assert_true(control_generation(w->c) == generation);
+	assert_int_equal(fake_count("api.0"), 1);
+	world_free(w);
+}
+
 /* --- takeover ------------------------------------------------------------- */
 
 static void
@@ -583,6 +639,9 @@ main(void)
 		cmocka_unit_test(a_restart_skips_the_wait_of_a_backoff),
 		cmocka_unit_test(
 		    an_old_one_that_dies_during_a_rollout_harms_nothing),
+		cmocka_unit_test(a_reload_changes_checks_and_stops_in_place),
+		cmocka_unit_test(
+		    a_reload_of_what_cannot_be_loaded_changes_nothing),
 		cmocka_unit_test(a_next_control_takes_over_what_runs),
 		cmocka_unit_test(a_child_whose_note_fits_nothing_is_killed),
 		cmocka_unit_test(a_shutdown_is_the_keepers_to_do),
