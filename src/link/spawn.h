@@ -39,7 +39,8 @@ struct spawn_spec {
 	const char *log;  /* "image": the log file's base name */
 
 	const char *const *argv; /* argv[0] is looked up in PATH if no '/' */
-	const char *const *env;  /* NAME=VALUE, the whole environment; NULL end */
+	const char *const
+	    *env; /* NAME=VALUE, the whole environment; NULL end */
 	const char *directory;
 
 	/* Passed fds become 3, 4, ... LISTEN_FDS and LISTEN_PID are added when
@@ -51,10 +52,10 @@ struct spawn_spec {
 	gid_t gid;
 	bool no_new_privs;
 	bool drop_capabilities;
-	bool private_tmp;  /* a mount namespace with its own /tmp */
-	bool read_only;	   /* everything but `writable` is read-only */
-	bool no_network;   /* an empty network namespace */
-	bool optional;	   /* go on without what the host cannot give */
+	bool private_tmp; /* a mount namespace with its own /tmp */
+	bool read_only;	  /* everything but `writable` is read-only */
+	bool no_network;  /* an empty network namespace */
+	bool optional;	  /* go on without what the host cannot give */
 	const char *const *writable; /* folders; NULL at the end */
 	mode_t umask;
 

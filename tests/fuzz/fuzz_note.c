@@ -17,9 +17,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (note_parse(&n, data, size) < 0)
 		return 0;
 	if (memchr(n.service, '\0', sizeof(n.service)) == NULL ||
-	    memchr(n.address, '\0', sizeof(n.address)) == NULL ||
-	    n.cell < -1 || n.cell >= SCOREBOARD_ENDPOINTS ||
-	    n.state >= INSTANCE_NSTATES || n.port > 65535)
+	    memchr(n.address, '\0', sizeof(n.address)) == NULL || n.cell < -1 ||
+	    n.cell >= SCOREBOARD_ENDPOINTS || n.state >= INSTANCE_NSTATES ||
+	    n.port > 65535)
 		abort();
 	return 0;
 }

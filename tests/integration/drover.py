@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -91,6 +92,11 @@ def herdling(*args, **spec):
     return service
 
 
+def yaml(value):
+    """JSON is YAML, too; only its keys look better without quotes."""
+    return re.sub(r'^( *)"(\w+)":', r"\1\2:", json.dumps(value, indent=1), flags=re.M) + "\n"
+
+
 def alive(pid):
     """Whether the process runs; a zombie does not."""
     try:
@@ -101,14 +107,7 @@ def alive(pid):
 
 
 def memory_kib(pid):
-    """What it costs: private memory, and its share of what is shared."""
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    except OSError:
-        text = ""
-    for line in text.splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
+    """Resident memory, what it shares with others included."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
@@ -242,11 +241,11 @@ class Daemon:
         for name, spec in services.items():
             self.write(name, spec)
 
-    # --- configuration; JSON is YAML, too
+    # --- configuration
 
     def write_top(self, **changes):
         self.top.update(changes)
-        self.config.write_text(json.dumps(self.top, indent=1), encoding="utf-8")
+        self.config.write_text(yaml(self.top), encoding="utf-8")
 
     def write(self, name, spec, **changes):
         spec = {
@@ -256,7 +255,7 @@ class Daemon:
             **changes,
         }
         path = self.folder / "services.d" / f"{name}.yaml"
-        path.write_text(json.dumps(spec, indent=1), encoding="utf-8")
+        path.write_text(yaml(spec), encoding="utf-8")
 
     def remove(self, name):
         (self.folder / "services.d" / f"{name}.yaml").unlink()
@@ -282,7 +281,8 @@ class Daemon:
     def _up(self):
         if self.proc.poll() is not None:
             raise AssertionError(f"drover run ended with {self.proc.returncode}: {self.log()[-3000:]}")
-        return self.status()["pid"] == self.proc.pid
+        status = self.status()
+        return status["pid"] == self.proc.pid and all(w["pid"] for w in status["workers"])
 
     def kill_control(self):
         self.proc.kill()
@@ -368,6 +368,16 @@ class Daemon:
             timeout=timeout * SLOW,
             check=False,
             **kw,
+        )
+
+    def check(self):
+        return subprocess.run(
+            [str(BUILD / "bin/drover"), "check", "--config", str(self.config)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=20 * SLOW,
+            check=False,
         )
 
     # --- through the gateway

@@ -137,7 +137,7 @@ def test_metrics_are_prometheus_text(herd):
     assert any('service="a"' in x for x in samples)
     for line in samples:
         float(line.rpartition(" ")[2])
-    counted = [x for x in samples if x.startswith("drover_requests_total") and 'service="a"' in x]
+    counted = [x for x in samples if x.startswith("drover_service_requests_total") and 'service="a"' in x]
     assert sum(float(x.rpartition(" ")[2]) for x in counted) >= 100
 
 

@@ -44,7 +44,13 @@ def test_two_hundred_services_start_reload_and_stop(herd, figure):
     d.write("s100", services["s100"], env={"NEW": "1"})
     began = time.monotonic()
     assert d.cli("reload").returncode == 0
-    wait_for(lambda: d.pids("s100").get("s100.0") not in (None, before["s100"]) and d.service("s100")["state"] == "ready")
+
+    def renewed():
+        now = d.service("s100")
+        pids = [i["pid"] for i in now["instances"]]
+        return now["state"] == "ready" and len(pids) == 1 and pids[0] != before["s100"]
+
+    wait_for(renewed)
     figure("reload of one of 200 services", f"{(time.monotonic() - began) * 1000:.0f} ms to its new process ready")
     after = {s["name"]: s["instances"][0]["pid"] for s in d.status()["services"]}
     assert {n for n in before if before[n] != after[n]} == {"s100"}

@@ -29,6 +29,8 @@ def size_of(data):
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         if data[12:16] == b"VP8 ":
             return "webp", *(x & 0x3FFF for x in struct.unpack("<HH", data[26:30]))
+        if data[12:16] == b"VP8X":
+            return "webp", *(int.from_bytes(data[n : n + 3], "little") + 1 for n in (24, 27))
         bits = int.from_bytes(data[21:25], "little")
         return "webp", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if data[:8] == b"\x89PNG\r\n\x1a\n":

@@ -88,7 +88,7 @@ def test_the_managed_redis_is_supervised(herd):
     wait_for(lambda: d.status()["registry"]["state"] == "up")
     load = d.load("-c", 2, "-d", 60, "--path", "/a/")
     url = d.get("/a/env").json()["DROVER_REDIS_URL"]
-    assert url.startswith("redis")
+    assert url.startswith("unix://") and str(sock) in url
     pids = redis_of(d.folder)
     assert len(pids) == 1
     os.kill(pids[0], signal.SIGKILL)
@@ -125,6 +125,6 @@ def test_without_redis_server_only_who_needs_it_waits(herd):
 
 def test_needs_redis_without_a_registry_is_an_error(herd):
     d = herd.prepare({"b": herdling(needs_redis=True)}, registry="none")
-    p = d.cli("check", "--config", str(d.config))
+    p = d.check()
     assert p.returncode == 1
     assert "b.yaml:" in p.stdout + p.stderr and "needs_redis" in p.stdout + p.stderr

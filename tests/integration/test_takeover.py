@@ -54,7 +54,7 @@ def test_a_broken_file_does_not_prevent_the_takeover(herd):
     d.ready("a")
     pids = d.pids("a")
     d.kill_control()
-    d.config.write_text("listen: [\n", encoding="utf-8")
+    d.config.write_text(d.config.read_text(encoding="utf-8") + "\nlisten: [\n", encoding="utf-8")
     d.start()
     d.ready("a")
     assert d.pids("a") == pids

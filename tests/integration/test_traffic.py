@@ -189,8 +189,9 @@ def test_least_prefers_the_idle_one(herd):
         (b"GET /a/ HTTP/2.7\r\nHost: x\r\n\r\n", 505),
         (b"TRACE /a/ HTTP/1.1\r\nHost: x\r\n\r\n", 405),
         (b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
-        (b"GET /a/ HTTP/1.1\r\nHost: x\r\n" + b"X-Y: " + b"z" * 200 + b"\r\n" * 1 + b"A: b\r\n" * 30000 + b"\r\n", 431),
+        (b"GET /a/ HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 30000 + b"\r\n", 431),
     ],
+    ids=["no-host", "two-hosts", "both-framings", "signed-length", "bare-lf", "dot-segments", "version", "trace", "target", "head"],
 )
 def test_what_is_not_strictly_http_is_refused_and_never_forwarded(herd, request_, status):
     d = herd({"a": herdling()})

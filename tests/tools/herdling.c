@@ -216,6 +216,7 @@ begin(void)
 	sleepers(opt.setsid, true);
 	if (opt.flood > 0 && fork() == 0) {
 		flood(opt.flood);
+		sleep(1); /* a pipe of its own might overtake the other */
 		fprintf(stderr, "flooded\n");
 		_exit(0);
 	}
