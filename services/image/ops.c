@@ -3,7 +3,6 @@
 #include "image/ops.h"
 
 #include <errno.h>
-#include <string.h>
 #include <vips/vips.h>
 
 #include "image/load.h"
@@ -240,51 +239,6 @@ make_strip(VipsImage **strip, const struct image_plan *plan)
 	return 0;
 }
 
-/* --- metadata ------------------------------------------------------------- */
-
-/* All that an encoder needs of what a decoder or we have said. */
-static bool
-is_needed(const char *field)
-{
-	static const char *const needed[] = { VIPS_META_PAGE_HEIGHT,
-		VIPS_META_N_PAGES, "delay", "loop" };
-
-	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
-		if (strcmp(field, needed[i]) == 0)
-			return true;
-	return false;
-}
-
-static void *
-collect_field(VipsImage *image, const char *field, GValue *value, void *arg)
-{
-	GPtrArray *fields = arg;
-
-	(void)image;
-	(void)value;
-	if (!is_needed(field))
-		g_ptr_array_add(fields, g_strdup(field));
-	return NULL;
-}
-
-/* The encoders' own `strip` leaves some of it in some formats. */
-static int
-strip(VipsImage **image)
-{
-	GPtrArray *fields;
-	VipsImage *made = NULL;
-	int r = vips_copy(*image, &made, NULL);
-
-	if (put(image, r, made) < 0)
-		return -1;
-	fields = g_ptr_array_new_with_free_func(g_free);
-	(void)vips_image_map(*image, collect_field, fields);
-	for (guint i = 0; i < fields->len; i++)
-		(void)vips_image_remove(*image, g_ptr_array_index(fields, i));
-	g_ptr_array_unref(fields);
-	return 0;
-}
-
 /* --- writing -------------------------------------------------------------- */
 
 static int
@@ -351,8 +305,6 @@ make(struct image_job *job, const struct image_source *source,
 	}
 	r = plan->frames > 1 ? make_strip(&image, plan)
 			     : make_frame(&image, plan, source->orientation);
-	if (r == 0)
-		r = strip(&image);
 	if (r == 0)
 		r = write_out(image, plan, &job->out, &job->out_len);
 	g_object_unref(image);
