@@ -150,7 +150,9 @@ put_option(struct buf *out, const struct option_row *o)
 		r = buf_printf(out, " Fl Fl %s", o->name);
 	if (r == 0 && o->value != NULL)
 		r = buf_printf(out, " Ar %s", o->value);
-	return r == 0 ? buf_printf(out, "\n%s\n", o->text) : r;
+	if (r == 0)
+		r = buf_puts(out, "\n");
+	return r == 0 ? put_sentences(out, o->text) : r;
 }
 
 static int

@@ -164,19 +164,16 @@ add_restarts(struct table *t, json_int_t restarts, const json_t *next_try_s)
 		table_add(t, PLAIN, "%lld", (long long)restarts);
 }
 
-static void
-add_ms(struct table *t, const json_t *value)
+/* "-" where nothing was measured. */
+static const char *
+milliseconds(char *buf, size_t size, const json_t *value)
 {
-	char text[SHORT];
 	double ms = json_number_value(value);
 
-	if (!json_is_number(value) || ms <= 0)
-		table_add(t, PLAIN, "-");
-	else if (ms < 1)
-		table_add(t, PLAIN, "<1ms");
-	else
-		table_add(t, PLAIN, "%s",
-		    str_show_ms(text, sizeof(text), (uint64_t)ms));
+	if (ms >= 1)
+		return str_show_ms(buf, size, (uint64_t)ms);
+	snprintf(buf, size, "%s", ms > 0 ? "<1ms" : "-");
+	return buf;
 }
 
 static void
@@ -275,6 +272,7 @@ add_note(struct table *t, const json_t *service, const struct summary *s)
 static void
 add_service(struct table *t, const json_t *service)
 {
+	char p99[SHORT];
 	struct summary s = summary_of(json_object_get(service, "instances"));
 
 	table_add(t, PLAIN, "%s", or_dash(json_text(service, "name")));
@@ -284,7 +282,8 @@ add_service(struct table *t, const json_t *service)
 	add_state(t, json_text(service, "state"));
 	add_restarts(t, json_number(service, "restarts"), s.next_try_s);
 	add_number(t, json_object_get(service, "rps"));
-	add_ms(t, json_object_get(service, "p99_ms"));
+	table_add(t, PLAIN, "%s",
+	    milliseconds(p99, sizeof(p99), json_object_get(service, "p99_ms")));
 	add_number(t, json_object_get(service, "queue"));
 	add_bytes(t, s.memory);
 	add_uptime(t, s.uptime);
@@ -357,12 +356,10 @@ static int
 show_head(const json_t *service, struct buf *out)
 {
 	const char *reason = json_text(service, "reason");
-	char p99[SHORT] = "-";
+	char p99[SHORT];
 	int r;
 
-	if (is_given(service, "p99_ms"))
-		str_show_ms(
-		    p99, sizeof(p99), (uint64_t)json_number(service, "p99_ms"));
+	milliseconds(p99, sizeof(p99), json_object_get(service, "p99_ms"));
 	r = buf_printf(out, "%s: %s, %lld of %lld ready\n",
 	    json_text(service, "name"), json_text(service, "state"),
 	    (long long)json_number(service, "ready"),
