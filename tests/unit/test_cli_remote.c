@@ -278,7 +278,10 @@ a_name_may_not_leave_its_place(void **state)
 	assert_int_equal(drover("stop ../shutdown"), CLI_ERROR);
 	assert_int_equal(drover("stop image/../../shutdown?x=#"), CLI_ERROR);
 	assert_int_equal(drover("logs image?follow=1&x"), CLI_ERROR);
-	assert_int_equal(drover("status image"), CLI_OK);
+	assert_int_equal(drover("status image?x=1"), CLI_ERROR);
+	assert_said("no service image?x=1");
+	assert_int_equal(drover("status image/logs"), CLI_ERROR);
+	assert_said("no service image/logs");
 	end();
 }
 
