@@ -20,6 +20,7 @@
 
 #include <string.h>
 
+#include "base/title.h"
 #include "cli/cli.h"
 #include "daemon.h"
 #include "proxy/proxy.h"
@@ -29,6 +30,8 @@ main(int argc, char **argv)
 {
 	static const struct cli_daemon cli = { .run = daemon_run };
 
+	if (title_init(argc, argv) < 0)
+		return 1;
 	if (argc > 1 && strcmp(argv[1], "keeper") == 0)
 		return daemon_keeper(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "worker") == 0)

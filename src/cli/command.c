@@ -10,8 +10,7 @@ const struct option_row options[] = {
 	{ OPT_CONFIG, 'c', "config", "FILE",
 	    "the configuration (" CLI_CONFIG ")" },
 	{ OPT_ATTACH, 0, "attach", NULL,
-	    "only take over a herd whose keeper runs, as under systemd; a "
-	    "signal ends control and leaves the herd" },
+	    "a signal ends control alone (systemd's units)" },
 	{ OPT_FOLLOW, 'f', "follow", NULL,
 	    "go on with what is new, until interrupted" },
 	{ OPT_SINCE, 0, "since", "DURATION",

@@ -16,6 +16,7 @@
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -54,11 +55,15 @@ give_up(const struct start *s, const char *stage, int error)
 static void
 reset_signals(void)
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	static const char dfl[64]; /* the kernel's own struct, all zero */
 	sigset_t none;
 
+	/*
+	 * Past libc, which keeps two for itself: whoever was started by its
+	 * posix_spawn(), as by make, has them ignored.
+	 */
 	for (int i = 1; i < NSIG; i++)
-		sigaction(i, &dfl, NULL);
+		syscall(SYS_rt_sigaction, i, dfl, NULL, (NSIG - 1) / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -19,6 +19,7 @@
 
 #define LOG_SUBSYSTEM "proxy"
 #include "base/log.h"
+#include "base/title.h"
 
 #define HEARTBEAT_MS 500
 /* A client that is idle for so long into a drain is not about to ask. */
@@ -258,29 +259,6 @@ worker_done(struct worker *w)
 	scoreboard_free(w->sb);
 }
 
-/*
- * What ps shows. The arguments stand one behind the other from argv[0] of
- * main() on; ours is a later one of them.
- */
-static void
-set_title(int argc, char **argv, unsigned index)
-{
-	char *start = program_invocation_name;
-	char *end = argv[argc - 1] + strlen(argv[argc - 1]);
-	char title[] = "drover: proxy 00";
-	size_t at = sizeof("drover: proxy ") - 1;
-
-	if (index >= 10)
-		title[at++] = (char)('0' + index / 10 % 10);
-	title[at++] = (char)('0' + index % 10);
-	title[at] = '\0';
-	prctl(PR_SET_NAME, title);
-	if (start > argv[0] || end < start || (size_t)(end - start) < at)
-		return;
-	memset(start, 0, (size_t)(end - start));
-	memcpy(start, title, at);
-}
-
 static int
 parse_index(const char *text, unsigned *index)
 {
@@ -310,7 +288,7 @@ proxy_main(int argc, char **argv)
 		log_error("worker", "out of memory");
 		goto out;
 	}
-	set_title(argc, argv, index);
+	title_set("drover: proxy %u", index);
 	if (worker_init(w, path, index, &err) < 0)
 		log_error("worker", "%s", err.text);
 	else if (loop_run(w->loop) < 0)
