@@ -12,7 +12,8 @@ void
 event_init(struct control *c)
 {
 	list_init(&c->events.watches);
-	c->events.next = 1;
+	/* Above those of the control process before: a watcher may go on. */
+	c->events.first = c->events.next = clock_wall_ms();
 }
 
 void
@@ -82,7 +83,9 @@ void
 control_watch(struct control *c, struct control_watch *w, uint64_t after)
 {
 	uint64_t end = c->events.next;
-	uint64_t id = end > CONTROL_EVENTS ? end - CONTROL_EVENTS : 1;
+	uint64_t id = end - c->events.first > CONTROL_EVENTS
+	    ? end - CONTROL_EVENTS
+	    : c->events.first;
 
 	list_push(&c->events.watches, &w->link);
 	for (id = id > after ? id : after + 1; id < end; id++) {

@@ -240,7 +240,8 @@ struct control {
 	struct {
 		struct list watches;
 		char *ring[CONTROL_EVENTS];
-		uint64_t next; /* id of the next event; the first is 1 */
+		uint64_t first; /* id of this process's first event */
+		uint64_t next;	/* id of the next one */
 	} events;
 
 	struct list logs; /* readers of logs: readers.c */
