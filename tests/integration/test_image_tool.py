@@ -201,7 +201,8 @@ def test_health_never_waits_for_a_hundred_pictures(start):
     probe = Connection(tool.where)
     pictures = [tool.begin("/process?width=1000&format=webp", PHOTO) for _ in range(100)]
     times = []
-    while tool.metric("drover_tool_workers_busy{") > 0:
+    done = 'drover_tool_request_seconds_count{service="image",route="/process"}'
+    while tool.metric(done) < len(pictures):
         began = time.monotonic()
         probe.request("GET", "/healthz")
         assert Answer(probe.getresponse()).status == 200
@@ -226,9 +227,10 @@ def test_memory_comes_back(start):
     big = tool.ask("POST", "/process?width=2400&enlarge=1&format=png", PHOTO).body
     for _ in range(4):
         assert tool.ask("POST", "/process?width=300&format=webp", big).status == 200
+    if "WITH_SANITIZERS 1" in (BUILD / "config.h").read_text():
+        return  # they keep what was freed
+    assert at_rest < 40
     assert resident() < at_rest + 40
-    if "WITH_SANITIZERS 1" not in (BUILD / "config.h").read_text():
-        assert at_rest < 40
 
 
 # --- what it says about itself ----------------------------------------------
