@@ -88,7 +88,7 @@ static const struct service_metric service_metrics[] = {
 	{ "service_replicas_ready", "gauge", "Replicas in rotation.", ready },
 	{ "service_queued", "gauge", "Requests waiting for an endpoint.", queued },
 	{ "service_inflight", "gauge", "Requests with an endpoint.", inflight },
-	{ "requests_total", "counter", "Requests routed.", requests },
+	{ "service_requests_total", "counter", "Requests routed.", requests },
 	{ "service_retries_total", "counter", "Retries within the budget.", retries },
 	{ "service_resends_total", "counter", "Requests sent again outside the budget.", resends },
 	{ "service_request_bytes_total", "counter", "Bytes of request bodies.", bytes_in },
@@ -124,7 +124,7 @@ put_service_metric(
 static int
 put_responses(struct control *c, struct buf *out)
 {
-	int r = head(out, "responses_total", "counter",
+	int r = head(out, "service_responses_total", "counter",
 	    "Responses by class; 0 is cut off.");
 
 	LIST_EACH (s, &c->services, struct service, link) {
@@ -133,7 +133,7 @@ put_responses(struct control *c, struct buf *out)
 		scoreboard_service_view(c->workers.board, s->cell, &v);
 		for (unsigned i = 0; i < 6 && r == 0 && !s->redis; i++)
 			r = buf_printf(out,
-			    "drover_responses_total{service=\"%s\","
+			    "drover_service_responses_total{service=\"%s\","
 			    "class=\"%u\"} %" PRIu64 "\n",
 			    s->spec->name, i, v.responses[i]);
 	}
