@@ -25,6 +25,12 @@ json_t *conf_root_json(const struct conf *conf);
 json_t *conf_json_at(json_t *root, const char *path);
 
 /*
+ * Append compact JSON of any value. 0 or -ENOMEM, also over out's ceiling.
+ * (json_dumps() loses a key without a word when memory is short.)
+ */
+int conf_json_text(const json_t *json, struct buf *out) MUST_CHECK;
+
+/*
  * Everything that one value alone does not show, services sorted by name.
  * lines and file are those of drover.yaml's keys.
  */

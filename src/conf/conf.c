@@ -55,12 +55,22 @@ conf_service(const struct conf *conf, const char *name)
 unsigned
 conf_line(const struct conf_service *service, const char *key)
 {
-	size_t row = schema_find(schema_service, key);
-	unsigned line = 0;
+	char path[64];
+	char *dot = path;
 
-	if (row != SIZE_MAX && service->lines != NULL)
-		line = service->lines[row];
-	return line != 0 ? line : service->line;
+	if (service->lines == NULL ||
+	    str_copy(path, sizeof(path), span_of(key)) < 0)
+		return service->line;
+	while (dot != NULL) {
+		size_t row = schema_find(schema_service, path);
+
+		if (row != SIZE_MAX && service->lines[row] != 0)
+			return service->lines[row];
+		dot = strrchr(path, '.');
+		if (dot != NULL)
+			*dot = '\0'; /* then where its group stands */
+	}
+	return service->line;
 }
 
 /*

@@ -252,7 +252,7 @@ const struct conf_service *conf_service(
  */
 bool conf_check_host(const struct conf *conf, struct buf *errors);
 
-/* The line of a key ("command", "stop.signal"), else the service's own. */
+/* The line of a key ("stop.signal"), else of its group, else the service's. */
 unsigned conf_line(const struct conf_service *service, const char *key);
 
 /* --- what a reload would do (plan) ---------------------------------------- */

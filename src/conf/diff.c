@@ -47,35 +47,43 @@ hide_password(char *text)
 	memmove(from + 3, at + 1, strlen(at + 1) + 1);
 }
 
+/* Cut to what fits, between two characters. */
+static void
+put_cut(char out[64], const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n <= 63) {
+		memcpy(out, text, n + 1);
+		return;
+	}
+	n = 60;
+	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	memcpy(out, text, n);
+	memcpy(out + n, "...", 4);
+}
+
 static int
 show_value(const struct schema *row, const json_t *value, char out[64])
 {
-	char *text;
-	size_t n;
+	struct buf text;
+	int r = 0;
 
 	out[0] = '\0';
 	if (value == NULL)
 		return 0;
+	buf_init(&text, 4 * 1024 * 1024);
 	if (json_is_string(value))
-		text = strdup(json_string_value(value));
+		r = buf_puts(&text, json_string_value(value));
 	else
-		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-	if (text == NULL)
-		return -ENOMEM;
-	if (row->type == SCHEMA_REGISTRY)
-		hide_password(text);
-	n = strlen(text);
-	if (n > 63) {
-		n = 60;
-		while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
-			n--;
-		strncpy(text + n, "...", 4);
-		n += 3;
-	}
-	memcpy(out, text, n);
-	out[n] = '\0';
-	free(text);
-	return 0;
+		r = conf_json_text(value, &text);
+	if (r == 0 && row->type == SCHEMA_REGISTRY)
+		hide_password(text.data);
+	if (r == 0)
+		put_cut(out, buf_str(&text));
+	buf_done(&text);
+	return r;
 }
 
 static bool

@@ -166,3 +166,28 @@ conf_json_at(json_t *root, const char *path)
 	}
 	return root;
 }
+
+struct text {
+	struct buf *out;
+	int error;
+};
+
+static int
+on_text(const char *bytes, size_t n, void *arg)
+{
+	struct text *t = arg;
+
+	if (t->error == 0)
+		t->error = buf_append(t->out, bytes, n);
+	return t->error;
+}
+
+int
+conf_json_text(const json_t *json, struct buf *out)
+{
+	struct text t = { .out = out };
+	int r = json_dump_callback(
+	    json, on_text, &t, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	return r == 0 && t.error == 0 ? 0 : -ENOMEM;
+}

@@ -321,32 +321,39 @@ new_service(struct loader *l, const char *file)
 }
 
 static bool
+put_spawn_rows(struct buf *text, json_t *json)
+{
+	bool ok = true;
+
+	for (const struct schema *row = schema_service; ok && row->path != NULL;
+	     row++) {
+		json_t *value = conf_json_at(json, row->path);
+
+		if (row->reload == SCHEMA_RESPAWN && value != NULL)
+			ok = buf_printf(text, "\n%s=", row->path) == 0 &&
+			    conf_json_text(value, text) == 0;
+	}
+	return ok;
+}
+
+/* Under a fixed key: the next control process compares with what it reads. */
+static bool
 hash_service(struct conf_service *s)
 {
 	static const struct hash_key key = { 0x64726f766572, 1 };
 	json_t *json = conf_service_json(s);
-	struct buf spawn;
-	char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
-	bool ok = text != NULL;
+	struct buf text;
+	bool ok;
 
-	buf_init(&spawn, 4 * FILE_MAX);
+	buf_init(&text, 8 * FILE_MAX);
+	ok = json != NULL && conf_json_text(json, &text) == 0;
 	if (ok)
-		s->hash_all = hash_keyed(&key, text, strlen(text));
-	free(text);
-	for (size_t i = 0; ok && schema_service[i].path != NULL; i++) {
-		json_t *value = conf_json_at(json, schema_service[i].path);
-
-		if (schema_service[i].reload != SCHEMA_RESPAWN || value == NULL)
-			continue;
-		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-		ok = text != NULL &&
-		    buf_printf(
-			&spawn, "%s=%s\n", schema_service[i].path, text) == 0;
-		free(text);
-	}
+		s->hash_all = hash_keyed(&key, buf_str(&text), text.len);
+	buf_clear(&text);
+	ok = ok && put_spawn_rows(&text, json);
 	if (ok)
-		s->hash_spawn = hash_keyed(&key, buf_str(&spawn), spawn.len);
-	buf_done(&spawn);
+		s->hash_spawn = hash_keyed(&key, buf_str(&text), text.len);
+	buf_done(&text);
 	json_decref(json);
 	return ok;
 }

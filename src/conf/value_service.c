@@ -293,8 +293,8 @@ write_route_path(const struct schema *row, const void *field, bool *omit)
 	const struct conf_route *r = field;
 
 	(void)row;
-	*omit = r->exact;
-	return r->exact ? NULL : json_string(r->path);
+	*omit = r->exact || r->path == NULL; /* refused: rules.c */
+	return *omit ? NULL : json_string(r->path);
 }
 
 json_t *

@@ -54,7 +54,7 @@ mark_at(struct span text, size_t offset)
 	yaml_mark_t mark = { 0 };
 
 	for (size_t i = 0; i < offset && i < text.n; i++) {
-		mark.column++;
+		mark.column += ((unsigned char)text.p[i] & 0xc0) != 0x80;
 		if (text.p[i] == '\n') {
 			mark.line++;
 			mark.column = 0;
