@@ -20,6 +20,7 @@
 
 #include "admin/admin.h"
 #include "base/fd.h"
+#include "base/pin.h"
 #include "conf/conf.h"
 #include "conf/peek.h"
 #include "control/control.h"
@@ -367,6 +368,7 @@ daemon_run(const char *config, bool attach)
 	struct err err = { "" };
 
 	log_open(LOG_INFO_);
+	pin_memory();
 	signal(SIGPIPE, SIG_IGN);
 	if (open_rooms(&d, &err) < 0) {
 		fprintf(stderr, "drover: %s\n", err.text);

@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pin.h"
 #include "base/rand.h"
 #include "base/title.h"
 #include "keeper/state.h"
@@ -270,6 +271,7 @@ keeper_main(const struct keeper_args *args)
 	buf_init(&k.out, KEEPER_MSG_MAX);
 	rand_hex(k.incarnation, 16);
 	title_set("drover: keeper");
+	pin_memory();
 	r = keeper_open(&k, args, &err);
 	if (r < 0) {
 		log_error("herd", "cannot keep: %s", err.text);

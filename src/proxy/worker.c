@@ -18,6 +18,7 @@
 
 #define LOG_SUBSYSTEM "proxy"
 #include "base/log.h"
+#include "base/pin.h"
 #include "base/title.h"
 
 #define HEARTBEAT_MS 500
@@ -288,6 +289,7 @@ proxy_main(int argc, char **argv)
 		goto out;
 	}
 	title_set("drover: proxy %u", index);
+	pin_memory();
 	if (worker_init(w, path, index, &err) < 0)
 		log_error("worker", "%s", err.text);
 	else if (loop_run(w->loop) < 0)
