@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "control/control.h"
 #include "control/note.h"
+#include "control/publish.h"
 #include "control/replica.h"
 #include "control/rollout.h"
 #include "control/service.h"
@@ -125,6 +126,28 @@ five_crashes_are_shown_as_a_loop(void **state)
 	assert_string_equal(why, "crash loop: 5 crashes in 5 min; exit 7");
 	assert_string_equal(service_word(w, "base"), "ready");
 	assert_int_equal(fake_count("base.0"), 1);
+	world_free(w);
+}
+
+static void
+an_address_is_free_only_when_every_worker_has_left_it(void **state)
+{
+	struct world *w = world_new(RESTART_QUICK, NULL);
+	int cell;
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	cell = replica_by_id(w->c, "api.0")->cell;
+	w->c->workers.all[0].applied = 0; /* it has an old snapshot */
+	fake_kill(fake_running("api.0"), SIGKILL);
+	run_for(w, 50);
+	assert_int_not_equal(replica_by_id(w->c, "api.0")->cell, cell);
+	publish_sweep(w->c);
+	assert_false(list_empty(&w->c->publish.ghosts));
+	w->c->workers.all[0].applied = w->c->publish.generation;
+	publish_sweep(w->c);
+	assert_true(list_empty(&w->c->publish.ghosts));
 	world_free(w);
 }
 
@@ -447,6 +470,8 @@ main(void)
 		cmocka_unit_test(exit_125_is_not_restarted),
 		cmocka_unit_test(an_order_that_is_refused_is_tried_again),
 		cmocka_unit_test(five_crashes_are_shown_as_a_loop),
+		cmocka_unit_test(
+		    an_address_is_free_only_when_every_worker_has_left_it),
 		cmocka_unit_test(a_service_waits_for_what_it_depends_on),
 		cmocka_unit_test(scaling_adds_and_drains_the_highest),
 		cmocka_unit_test(
