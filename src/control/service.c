@@ -89,6 +89,9 @@ service_set_spec(
 {
 	const struct conf *old = s->conf;
 
+	/* What the file newly says counts more than an earlier `scale`. */
+	if (spec->replicas_min != s->spec->replicas_min)
+		s->scaled = false;
 	s->conf = conf_ref(conf);
 	s->spec = spec;
 	if (!s->scaled)

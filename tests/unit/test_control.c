@@ -374,6 +374,26 @@ a_reload_changes_checks_and_stops_in_place(void **state)
 }
 
 static void
+a_reload_that_says_how_many_ends_what_scale_said(void **state)
+{
+	struct world *w = world_new("replicas: 1", NULL);
+	struct err err;
+	char why[512];
+
+	(void)state;
+	attach(w);
+	make_ready(w, "api.0");
+	assert_int_equal(control_scale(w->c, "api", 3, &err), 0);
+	write_service(w, "api", "replicas: 1\nstop: {timeout: 3s}");
+	json_decref(reload(w, why, sizeof(why)));
+	assert_int_equal(service_by_name(w->c, "api")->desired, 3);
+	write_service(w, "api", "replicas: 2\nstop: {timeout: 3s}");
+	json_decref(reload(w, why, sizeof(why)));
+	assert_int_equal(service_by_name(w->c, "api")->desired, 2);
+	world_free(w);
+}
+
+static void
 a_reload_of_what_cannot_be_loaded_changes_nothing(void **state)
 {
 	struct world *w = world_new("", NULL);
@@ -486,6 +506,8 @@ main(void)
 		cmocka_unit_test(
 		    an_old_one_that_dies_during_a_rollout_harms_nothing),
 		cmocka_unit_test(a_reload_changes_checks_and_stops_in_place),
+		cmocka_unit_test(
+		    a_reload_that_says_how_many_ends_what_scale_said),
 		cmocka_unit_test(
 		    a_reload_of_what_cannot_be_loaded_changes_nothing),
 		cmocka_unit_test(a_next_control_takes_over_what_runs),
