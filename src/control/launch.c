@@ -198,19 +198,34 @@ make_folders(
 
 /* --- environment and arguments -------------------------------------------- */
 
+/* Where NAME= stands already, or where the next one goes. */
+static size_t
+env_place(const struct order *o, const char *name)
+{
+	size_t len = strlen(name), i;
+
+	for (i = 0; i < o->nenv; i++)
+		if (strncmp(o->env[i], name, len) == 0 && o->env[i][len] == '=')
+			break;
+	return i;
+}
+
+/* The later of two wins: a service may have a PATH of its own. */
 static int
 add_env(struct order *o, const char *name, const char *value)
 {
 	size_t n = strlen(name) + strlen(value) + 2;
 	char *text = arena_alloc(&o->arena, n);
+	size_t at = env_place(o, name);
 
 	if (text == NULL)
 		return -ENOMEM;
-	if (o->nenv == SPAWN_ENV_MAX)
+	if (at == SPAWN_ENV_MAX)
 		return -E2BIG;
 	snprintf(text, n, "%s=%s", name, value);
-	o->env[o->nenv++] = text;
-	o->env[o->nenv] = NULL;
+	o->env[at] = text;
+	if (at == o->nenv)
+		o->env[++o->nenv] = NULL;
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "control/replica.h"
 #include "control/sample.h"
 #include "control/service.h"
+#include "redis/url.h"
 
 #ifndef PACKAGE_VERSION
 #include "config.h"
@@ -312,10 +313,34 @@ control_status(struct control *c)
 	return o;
 }
 
+/* The URL without its password; what cannot be read is left out whole. */
+static json_t *
+masked_url(const char *text)
+{
+	char out[REDIS_URL_MAX];
+	struct redis_url url;
+
+	if (redis_url_parse(&url, span_of(text), NULL) < 0)
+		return json_null();
+	if (url.password[0] == '\0')
+		return json_string(text);
+	str_cut(url.password, sizeof(url.password), "***");
+	return redis_url_text(&url, out, sizeof(out)) < 0 ? json_null()
+							  : json_string(out);
+}
+
 json_t *
 control_config(struct control *c)
 {
-	return conf_json(c->conf);
+	json_t *o = conf_json(c->conf);
+	json_t *registry = json_object_get(o, "registry");
+
+	if (c->conf->registry.kind == CONF_REGISTRY_URL &&
+	    json_is_object(registry))
+		put(registry, "url", masked_url(c->conf->registry.url));
+	else if (c->conf->registry.kind == CONF_REGISTRY_URL)
+		put(o, "registry", masked_url(c->conf->registry.url));
+	return o;
 }
 
 json_t *

@@ -17,7 +17,7 @@
 #include "control_world.h"
 #include "fake_herd.h"
 
-static void
+void
 write_file(const struct world *w, const char *name, const char *text)
 {
 	char path[128];

@@ -22,6 +22,8 @@ struct world {
 	struct loop_timer stop;
 };
 
+void write_file(const struct world *w, const char *name, const char *text);
+
 /* A service of one replica that says itself when it is ready. */
 void write_service(struct world *w, const char *name, const char *more);
 

@@ -52,6 +52,23 @@ a_process_gets_its_address_and_environment(void **state)
 }
 
 static void
+a_services_own_variable_wins_over_the_default(void **state)
+{
+	struct world *w = world_new("", NULL);
+	struct fake_child *child;
+
+	(void)state;
+	write_file(w, "services.d/base.yaml",
+	    "service: base\ncommand: [/bin/true]\nenv: {PATH: /own}\n");
+	attach(w);
+	child = fake_running("base.0");
+	assert_non_null(child);
+	assert_non_null(strstr(child->env, "PATH=/own\n"));
+	assert_null(strstr(child->env, "/usr/local/sbin"));
+	world_free(w);
+}
+
+static void
 the_first_restart_does_not_wait_and_the_second_does(void **state)
 {
 	struct world *w = world_new(
@@ -485,6 +502,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_process_gets_its_address_and_environment),
+		cmocka_unit_test(a_services_own_variable_wins_over_the_default),
 		cmocka_unit_test(
 		    the_first_restart_does_not_wait_and_the_second_does),
 		cmocka_unit_test(exit_125_is_not_restarted),
