@@ -12,20 +12,26 @@
 
 static char *room; /* where the kernel shows the command line */
 static size_t room_size;
+static char *kept; /* the arguments, for as long as the process lives */
 
 int
 title_init(int argc, char **argv)
 {
-	char *begin = argc > 0 ? argv[0] : NULL, *end = begin;
+	char *begin = argc > 0 ? argv[0] : NULL, *end = begin, *to;
+	size_t size = 1;
 
+	for (int i = 0; i < argc; i++)
+		size += strlen(argv[i]) + 1;
+	kept = to = malloc(size);
+	if (kept == NULL)
+		return -ENOMEM;
 	for (int i = 0; i < argc; i++) {
-		char *copy = strdup(argv[i]);
-
-		if (copy == NULL)
-			return -ENOMEM;
+		size = strlen(argv[i]) + 1;
+		memcpy(to, argv[i], size);
 		if (argv[i] == end)
-			end += strlen(copy) + 1;
-		argv[i] = copy; /* for as long as the process lives */
+			end += size;
+		argv[i] = to;
+		to += size;
 	}
 	room = begin;
 	room_size = (size_t)(end - begin);
