@@ -129,16 +129,16 @@ def test_events_tell_what_happened_and_why(herd):
 def test_metrics_are_prometheus_text(herd):
     d = herd({"a": herdling()})
     d.ready("a")
-    d.load("-n", 100, "--path", "/a/").verdict()
-    answer = d.api("GET", "/metrics")
-    assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/plain")
-    text = answer.body.decode()
-    samples = [x for x in text.splitlines() if x and not x.startswith("#")]
-    assert any('service="a"' in x for x in samples)
-    for line in samples:
-        float(line.rpartition(" ")[2])
-    counted = [x for x in samples if x.startswith("drover_service_requests_total") and 'service="a"' in x]
-    assert sum(float(x.rpartition(" ")[2]) for x in counted) >= 100
+    assert all_ok(d.load("-n", 100, "--path", "/a/").verdict())
+
+    def samples():
+        answer = d.api("GET", "/metrics")
+        assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/plain")
+        lines = [x for x in answer.body.decode().splitlines() if x and not x.startswith("#")]
+        return {name: float(value) for name, _, value in (x.rpartition(" ") for x in lines)}
+
+    assert wait_for(lambda: samples().get('drover_service_requests_total{service="a"}') == 100, 5)
+    assert samples()['drover_service_replicas_ready{service="a"}'] == 1
 
 
 def test_openapi_lists_every_path_with_its_role(herd):

@@ -15,7 +15,7 @@ extern char **environ;
 
 static uint64_t nrequests;
 static uint64_t first_us; /* when the first request with a token came */
-static bool sick, unready;
+static bool sick, unready, lossy;
 static char last_token[128];
 
 /* --- answers
@@ -169,6 +169,8 @@ on_switch(struct conn *c)
 
 	if (strcmp(c->rq.path, "/sick") == 0)
 		sick = on;
+	else if (strcmp(c->rq.path, "/lossy") == 0)
+		lossy = on;
 	else
 		unready = on;
 	answer_text(c, 200, on ? "on" : "off");
@@ -229,6 +231,7 @@ static const struct {
 	{ "/readyz", on_ready },
 	{ "/sick", on_switch },
 	{ "/unready", on_switch },
+	{ "/lossy", on_switch },
 	{ "/echo", on_echo },
 	{ "/env", on_env },
 	{ "/big", on_big },
@@ -255,7 +258,10 @@ serve(struct conn *c)
 			return;
 		}
 	}
-	on_any(c);
+	if (lossy)
+		on_hang_up(c);
+	else
+		on_any(c);
 }
 
 /* --- connections
