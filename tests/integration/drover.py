@@ -402,6 +402,35 @@ class Daemon:
         return Load(self.port, *args)
 
 
+class Follower:
+    """A command that goes on talking: `until` reads it as far as asked."""
+
+    def __init__(self, daemon, *args):
+        self.got = ""
+        self.proc = subprocess.Popen(
+            [str(BUILD / "bin/drover"), "--socket", str(daemon.socket), *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        os.set_blocking(self.proc.stdout.fileno(), False)
+
+    def until(self, true_of, timeout=15):
+        def more():
+            with contextlib.suppress(BlockingIOError):
+                self.got += os.read(self.proc.stdout.fileno(), 65536).decode(errors="replace")
+            return true_of(self.got)
+
+        return wait_for(more, timeout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.wait()
+        self.proc.stdout.close()
+
+
 class Load:
     def __init__(self, port, *args):
         self.proc = subprocess.Popen(

@@ -5,9 +5,8 @@ import json
 import os
 import signal
 import subprocess
-import time
 
-from drover import BUILD, all_ok, alive, herdling, wait_for
+from drover import BUILD, Follower, all_ok, alive, herdling, wait_for
 
 
 def test_status_is_what_the_contract_says(herd):
@@ -77,53 +76,26 @@ def test_logs_are_shown_and_followed(herd):
     d = herd({"a": herdling("--say", "first line")})
     d.ready("a")
     wait_for(lambda: "first line" in d.cli("logs", "a").stdout)
-    p = subprocess.Popen(
-        [str(BUILD / "bin/drover"), "--socket", str(d.socket), "logs", "-f", "a"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-    )
-    try:
-        time.sleep(0.3)
+    with Follower(d, "logs", "-f", "a") as logs:
+        logs.until(lambda got: "first line" in got)
         for n in range(5):
             d.get(f"/a/say?line-{n}")
-        got = ""
-        end = time.monotonic() + 15
-        os.set_blocking(p.stdout.fileno(), False)
-        while "line-4" not in got and time.monotonic() < end:
-            got += p.stdout.read() or ""
-            time.sleep(0.02)
-        assert "first line" in got and [f"line-{n}" in got for n in range(5)] == [True] * 5, got
-    finally:
-        p.kill()
-        p.wait()
+        logs.until(lambda got: all(f"line-{n}" in got for n in range(5)))
 
 
 def test_events_tell_what_happened_and_why(herd):
     d = herd({"a": herdling(replicas=2)})
     d.ready("a")
-    p = subprocess.Popen(
-        [str(BUILD / "bin/drover"), "--socket", str(d.socket), "events", "-f", "--json"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-    )
-    try:
-        time.sleep(0.3)
+
+    def died(got):
+        events = [json.loads(x) for x in got.splitlines() if x.endswith("}")]
+        return [e for e in events if e.get("instance") == "a.0" and e.get("from") == "ready"]
+
+    with Follower(d, "events", "-f", "--json") as events:
+        events.until(lambda got: "a.1" in got)
         os.kill(d.pids("a")["a.0"], signal.SIGSEGV)
-        os.set_blocking(p.stdout.fileno(), False)
-        got, end = "", time.monotonic() + 15
-
-        def events():
-            return [json.loads(x) for x in got.splitlines() if x.endswith("}")]
-
-        def died():
-            return [e for e in events() if e.get("instance") == "a.0" and e.get("from") == "ready"]
-
-        while not died() and time.monotonic() < end:
-            got += p.stdout.read() or ""
-            time.sleep(0.02)
-        assert died(), got
-        assert "SEGV" in died()[-1]["cause"] or "11" in died()[-1]["cause"], died()
-    finally:
-        p.kill()
-        p.wait()
+        cause = events.until(died)[-1]["cause"]
+    assert "SEGV" in cause or "11" in cause, cause
 
 
 def test_metrics_are_prometheus_text(herd):
