@@ -30,11 +30,13 @@ main(int argc, char **argv)
 {
 	static const struct cli_daemon cli = { .run = daemon_run };
 
-	if (title_init(argc, argv) < 0)
-		return 1;
 	if (argc > 1 && strcmp(argv[1], "keeper") == 0)
-		return daemon_keeper(argc - 1, argv + 1);
+		return title_init(argc, argv) < 0
+		    ? 1
+		    : daemon_keeper(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "worker") == 0)
-		return proxy_main(argc - 1, argv + 1);
+		return title_init(argc, argv) < 0
+		    ? 1
+		    : proxy_main(argc - 1, argv + 1);
 	return cli_main(argc, argv, &cli);
 }
