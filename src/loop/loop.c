@@ -53,6 +53,9 @@ loop_free(struct loop *loop)
 	if (loop == NULL)
 		return;
 	run_later(loop);
+	/* libevent frees buffered connections in a turn of their own. */
+	event_base_loop(loop->base, EVLOOP_NONBLOCK);
+	run_later(loop);
 	event_base_free(loop->base);
 	free(loop);
 }
