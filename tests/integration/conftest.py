@@ -65,6 +65,7 @@ def herd(tmp_path):
                 said.append(f"stop: {e!r}")
             said += daemon.complaints()
         left = leftovers(tmp_path)
+        left += [f"process {pid} of {d.folder}" for d in daemons for pid in d.outlived()]
         for pid in [int(m.group(1)) for m in (re.match(r"process (\d+)", x) for x in left) if m]:
             try:
                 os.kill(pid, signal.SIGKILL)

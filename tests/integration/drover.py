@@ -114,6 +114,15 @@ def memory_kib(pid):
     raise AssertionError(f"no memory figure for {pid}")
 
 
+def born(pid):
+    """When it was started, in ticks: pids come again. None: it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
+
+
 def cpu_seconds(pid):
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -223,6 +232,7 @@ class Daemon:
         self.proc = None
         self.keeper_pid = None
         self.wrong = []
+        self.seen = {}  # pid of keeper, worker or instance -> when it was born
         (self.folder / "services.d").mkdir(parents=True)
         self.top = {
             "listen": [{"address": f"127.0.0.1:{self.port}"}] if listen else [],
@@ -333,7 +343,15 @@ class Daemon:
     def status(self):
         answer = self.api("GET", "/v1/status")
         assert answer.status == 200, answer
-        return answer.json()
+        status = answer.json()
+        for who in [status["keeper"], *status["workers"], *(i for s in status["services"] for i in s["instances"])]:
+            if who["pid"] and who["pid"] not in self.seen:
+                self.seen[who["pid"]] = born(who["pid"])
+        return status
+
+    def outlived(self):
+        """Those ever seen in a status that run on."""
+        return [p for p, at in self.seen.items() if at and born(p) == at and alive(p)]
 
     def service(self, name):
         return next(s for s in self.status()["services"] if s["name"] == name)
