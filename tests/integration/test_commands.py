@@ -93,9 +93,9 @@ def test_events_tell_what_happened_and_why(herd):
 
     with Follower(d, "events", "-f", "--json") as events:
         events.until(lambda got: "a.1" in got)
-        os.kill(d.pids("a")["a.0"], signal.SIGSEGV)
+        os.kill(d.pids("a")["a.0"], signal.SIGKILL)
         cause = events.until(died)[-1]["cause"]
-    assert "SEGV" in cause or "11" in cause, cause
+    assert "SIGKILL" in cause, cause
 
 
 def test_metrics_are_prometheus_text(herd):
