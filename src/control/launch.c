@@ -361,24 +361,20 @@ launch_identity(
 	return 0;
 }
 
-static bool
-is_sandboxed(const struct conf_sandbox *s)
-{
-	return s->user != NULL || s->private_tmp || s->read_only || !s->network;
-}
-
 static void
 set_bounds(struct order *o)
 {
 	const struct conf_service *conf = o->r->process_conf;
+	const struct conf_sandbox *box = &conf->sandbox;
 	struct spawn_spec *spec = &o->spec;
 
-	spec->no_new_privs = is_sandboxed(&conf->sandbox);
-	spec->drop_capabilities = conf->sandbox.user != NULL;
-	spec->private_tmp = conf->sandbox.private_tmp;
-	spec->read_only = conf->sandbox.read_only;
-	spec->no_network = !conf->sandbox.network;
-	spec->optional = conf->sandbox.optional;
+	spec->no_new_privs = box->user != NULL || box->private_tmp ||
+	    box->read_only || !box->network;
+	spec->drop_capabilities = box->user != NULL;
+	spec->private_tmp = box->private_tmp;
+	spec->read_only = box->read_only;
+	spec->no_network = !box->network;
+	spec->optional = box->optional;
 	spec->memory = conf->resources.memory;
 	spec->cpu_percent = conf->resources.cpu_percent;
 	spec->processes = conf->resources.processes;
