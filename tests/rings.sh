@@ -95,7 +95,8 @@ pytest_in() {
 	rm -f "$scratch/junit.xml"
 	DROVER_BUILD=$programs DROVER_FIGURES=$here/build/figures \
 		/usr/bin/python3 -m pytest -q -p no:cacheprovider --color=no \
-		--durations=5 --junitxml="$scratch/junit.xml" "$@" \
+		--durations=5 --junitxml="$scratch/junit.xml" \
+		--basetemp="$scratch/p" "$@" \
 		"$here/$folder" </dev/null || status=$?
 	good=0
 	bad=0
