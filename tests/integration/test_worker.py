@@ -322,7 +322,8 @@ def test_a_body_until_close_is_chunked_to_http11(web):
 def test_a_truncated_body_never_looks_whole(web, framing):
     data = web.raw(b"GET /truncated?framing=%s HTTP/1.1\r\nHost: a\r\n\r\n"
                    % framing.encode())
-    assert b"200 OK" in data and b"0\r\n\r\n" not in data
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert b"200 OK" in head and b"0\r\n\r\n" not in body
     assert web.ask("service")["cut"] == 1
 
 
