@@ -194,7 +194,7 @@ control_plan(struct control *c, struct buf *errors)
 {
 	const struct conf *conf = load(c, errors);
 	struct conf_change *changes;
-	struct err err;
+	struct err err = { "out of memory" }; /* what a failed diff means */
 	json_t *out;
 	size_t n;
 
