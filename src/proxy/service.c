@@ -88,6 +88,7 @@ service_apply(struct service *s, const struct snapshot_service *conf,
 	s->weights = weights;
 	s->nendpoints = conf->nendpoints;
 	s->warming = true;
+	s->settle_until_ms = 0;
 	set_kinds(s);
 }
 
@@ -214,13 +215,34 @@ pick(struct service *s, struct exchange *x, bool desperate)
 							 : SERVICE_NONE;
 }
 
+/*
+ * The last one has just died here; control is hearing of it, too, and its next
+ * snapshot tells whether another is on its way. Not waited for without end:
+ * control itself may be away.
+ */
+static bool
+settling(struct service *s)
+{
+	bool down = false;
+
+	for (uint32_t i = 0; i < s->nendpoints && !down; i++)
+		down = s->endpoints[i]->down;
+	if (!down)
+		return false;
+	if (s->settle_until_ms == 0)
+		s->settle_until_ms = s->w->now_ms + SERVICE_SETTLE_MS;
+	return s->w->now_ms < s->settle_until_ms;
+}
+
 /* Refused by all is the same as none, unless there is nothing else. */
 enum service_verdict
 service_pick(struct service *s, struct exchange *x)
 {
 	enum service_verdict v = pick(s, x, false);
 
-	return v == SERVICE_NONE ? pick(s, x, true) : v;
+	if (v != SERVICE_NONE)
+		return v;
+	return settling(s) ? SERVICE_START : pick(s, x, true);
 }
 
 void

@@ -28,6 +28,7 @@
 #include "proxy/deadline.h"
 
 #define SERVICE_TICK_MS 5
+#define SERVICE_SETTLE_MS 1000 /* all refused: what the next snapshot says */
 #define SERVICE_PATIENCE_US                               \
 	20000 /* then an older waiter elsewhere is passed \
 	       */
@@ -48,7 +49,8 @@ struct service {
 	struct endpoint **endpoints;
 	struct balance_endpoint *weights; /* as many */
 	uint32_t nendpoints;
-	bool warming; /* some endpoint is in its slow start */
+	bool warming;		  /* some endpoint is in its slow start */
+	uint64_t settle_until_ms; /* 0: no endpoint's death is news */
 
 	struct list queue; /* struct exchange, oldest first */
 	unsigned nqueue;
@@ -75,7 +77,7 @@ void service_retire(struct service *s); /* no snapshot names it any more */
 enum service_verdict {
 	SERVICE_GO,    /* x->ep is taken */
 	SERVICE_WAIT,  /* there are endpoints, all are full */
-	SERVICE_START, /* none, but one is on its way */
+	SERVICE_START, /* none, but one is on its way, or may be */
 	SERVICE_NONE,  /* none at all */
 };
 

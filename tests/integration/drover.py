@@ -449,6 +449,13 @@ class Follower:
         self.proc.stdout.close()
 
 
+def catches(pid, signum):
+    """Whether the process has come so far as to handle the signal."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        caught = next(line for line in f if line.startswith("SigCgt:"))
+    return int(caught.split()[1], 16) >> (signum - 1) & 1
+
+
 class Load:
     def __init__(self, port, *args):
         self.proc = subprocess.Popen(
@@ -468,6 +475,7 @@ class Load:
 
     def end(self):
         """Ask it to end now; the verdict of what it had."""
+        wait_for(lambda: catches(self.proc.pid, signal.SIGTERM))
         self.proc.send_signal(signal.SIGTERM)
         return self.verdict()
 

@@ -92,7 +92,7 @@ def test_the_managed_redis_is_supervised(herd):
     pids = redis_of(d.folder)
     assert len(pids) == 1
     os.kill(pids[0], signal.SIGKILL)
-    wait_for(lambda: not alive(pids[0]))
+    wait_for(lambda: (now := redis_of(d.folder)) and now != pids, 10)
     wait_for(lambda: d.status()["registry"]["state"] == "up" and sock.exists(), 10)
     verdict = load.end()
     assert all_ok(verdict), verdict

@@ -84,6 +84,14 @@ def test_a_killed_instance_is_replaced_within_its_bounds(herd, spawn, figure):
     assert max(rotation) < 150
 
 
+def test_the_only_copy_is_killed_and_its_gets_wait_for_the_next(herd):
+    d = herd({"a": herdling(restart={"reset": "100ms"})})
+    d.ready("a")
+    load = d.load("-c", 4, "-d", 100, "--path", "/a/")
+    for _ in range(10):
+        kill_and_wait(d, "a.0")
+    verdict = load.end()
+    assert all_ok(verdict), verdict
 
 
 def test_a_service_that_crashes_at_start_backs_off_and_says_why(herd):
