@@ -411,6 +411,7 @@ on_publish(void *arg)
 	int fd;
 
 	c->publish.generation++;
+	scoreboard_publish(c->workers.board, c->publish.generation);
 	if (build(c, &fd, &err) < 0) {
 		log_error("snapshot", "generation %llu not published: %s",
 		    (unsigned long long)c->publish.generation, err.text);

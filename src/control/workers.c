@@ -472,7 +472,7 @@ listen_for_workers(struct control *c, struct err *err)
 	return loop_io_want(&c->workers.accept, LOOP_READ);
 }
 
-/* Generations go on above what any worker has applied. */
+/* Generations go on above what was published, and what a worker applied. */
 int
 workers_adopt_board(struct control *c, int fd, struct err *err)
 {
@@ -482,6 +482,7 @@ workers_adopt_board(struct control *c, int fd, struct err *err)
 	if (r < 0)
 		return r;
 	c->workers.board_fd = fd;
+	publish_seen(c, scoreboard_published(c->workers.board));
 	for (unsigned i = 0; i < SCOREBOARD_WORKERS; i++)
 		if (scoreboard_worker_view(c->workers.board, i, &v))
 			publish_seen(c, v.generation);

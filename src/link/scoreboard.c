@@ -26,7 +26,8 @@ struct area {
 struct layout {
 	uint32_t magic;
 	uint32_t version;
-	unsigned char pad0[56];
+	_Atomic uint64_t published; /* control's alone */
+	unsigned char pad0[48];
 	/* Read by everybody at each claim, written only when a worker comes. */
 	_Atomic uint32_t top; /* one above the highest index that ever was */
 	_Atomic uint32_t pids[SCOREBOARD_WORKERS];
@@ -106,6 +107,18 @@ scoreboard_attach(struct scoreboard **out, int fd, struct err *err)
 	sb->map = map;
 	*out = sb;
 	return 0;
+}
+
+void
+scoreboard_publish(struct scoreboard *sb, uint64_t generation)
+{
+	atomic_store(&sb->map->published, generation);
+}
+
+uint64_t
+scoreboard_published(const struct scoreboard *sb)
+{
+	return atomic_load(&sb->map->published);
 }
 
 void

@@ -121,6 +121,13 @@ int scoreboard_attach(
     struct scoreboard **sb, int fd, struct err *err) MUST_CHECK;
 void scoreboard_free(struct scoreboard *sb); /* unmaps; NULL is fine */
 
+/*
+ * The highest generation that was published, whether or not a worker applied
+ * it: the next control goes on above it. 0: none.
+ */
+void scoreboard_publish(struct scoreboard *sb, uint64_t generation);
+uint64_t scoreboard_published(const struct scoreboard *sb);
+
 /* The worker at this index is dead: forget all that it counted. */
 void scoreboard_reset_worker(struct scoreboard *sb, unsigned worker);
 

@@ -266,6 +266,20 @@ every_allocation_of_a_scoreboard_may_fail(void **state)
 }
 
 static void
+the_next_owner_knows_what_was_published(void **state)
+{
+	struct board *b = *state;
+	struct scoreboard *next;
+	struct err err;
+
+	assert_int_equal(scoreboard_published(b->sb), 0);
+	scoreboard_publish(b->sb, 41);
+	assert_int_equal(scoreboard_attach(&next, b->fd, &err), 0);
+	assert_int_equal(scoreboard_published(next), 41);
+	scoreboard_free(next);
+}
+
+static void
 every_fault_has_its_own_word(void **state)
 {
 	(void)state;
@@ -292,6 +306,7 @@ main(void)
 		BOARD(what_nobody_touched_costs_nothing),
 		BOARD(another_layout_is_refused_with_the_reason),
 		BOARD(every_allocation_of_a_scoreboard_may_fail),
+		BOARD(the_next_owner_knows_what_was_published),
 		cmocka_unit_test(every_fault_has_its_own_word),
 	};
 
