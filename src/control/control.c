@@ -16,6 +16,7 @@
 #include "control/applied.h"
 #include "control/enroll.h"
 #include "control/event.h"
+#include "control/folders.h"
 #include "control/health.h"
 #include "control/listeners.h"
 #include "control/readers.h"
@@ -74,28 +75,10 @@ control_shutdown(struct control *c)
 /* --- beginning ------------------------------------------------------------ */
 
 static int
-make_folders(const struct conf *conf, struct err *err)
-{
-	const struct conf_dirs *d = &conf->dirs;
-	char path[PATH_MAX];
-	int r;
-
-	snprintf(path, sizeof(path), "%s/i", d->runtime);
-	r = fd_mkdirs(path, 0755, err);
-	if (r == 0)
-		r = fd_mkdirs(d->state, 0755, err);
-	if (r == 0)
-		r = fd_mkdirs(d->cache, 0755, err);
-	if (r == 0 && !conf->log_journal)
-		r = fd_mkdirs(d->logs, 0755, err);
-	return r;
-}
-
-static int
 open_rooms(struct control *c, struct err *err)
 {
 	const struct conf *conf = c->conf;
-	int r = make_folders(conf, err);
+	int r = folders_make_roots(conf, err);
 
 	if (r == 0)
 		r = herd_set_logs(c->herd, conf->dirs.logs, conf->log_size,

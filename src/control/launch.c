@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/fd.h"
 #include "conf/expand.h"
+#include "control/folders.h"
 #include "control/listeners.h"
 #include "control/note.h"
 #include "control/publish.h"
@@ -84,27 +85,6 @@ choose_port(struct replica *r, struct err *err)
 	    conf->port_first, conf->port_last);
 }
 
-static int
-choose_path(struct replica *r, struct err *err)
-{
-	const char *runtime = r->service->control->conf->dirs.runtime;
-	struct sockaddr_un sun;
-	int n;
-
-	if (r->service->redis)
-		n = snprintf(r->address, sizeof(r->address),
-		    "unix:%s/redis.sock", runtime);
-	else
-		n = snprintf(r->address, sizeof(r->address),
-		    "unix:%s/i/%s.%llu.sock", runtime, r->id,
-		    (unsigned long long)r->child);
-	if (n < 0 || (size_t)n - 5 >= sizeof(sun.sun_path))
-		return err_set(err, -ENAMETOOLONG,
-		    "socket path %s is over %zu bytes", socket_path(r),
-		    sizeof(sun.sun_path) - 1);
-	return 0;
-}
-
 /* For `listen: fd`: a listening Unix socket, handed over as fd 3. */
 static int
 open_listener(const struct replica *r, int *fd, struct err *err)
@@ -134,66 +114,13 @@ choose_address(struct replica *r, struct order *o, struct err *err)
 	case CONF_SOCKET_PORT:
 		return choose_port(r, err);
 	case CONF_SOCKET_FD:
-		if (choose_path(r, err) < 0)
+		if (folders_socket(r, err) < 0)
 			return -ENAMETOOLONG;
 		return open_listener(r, &o->listen_fd, err);
 	case CONF_SOCKET_UNIX:
 		break;
 	}
-	return choose_path(r, err);
-}
-
-/* --- folders -------------------------------------------------------------- */
-
-static int
-make_folder(const char *path, uid_t uid, gid_t gid, struct err *err)
-{
-	int r = fd_mkdirs(path, 0755, err);
-
-	if (r < 0)
-		return r;
-	if (uid == geteuid())
-		return 0;
-	if (chown(path, uid, gid) < 0)
-		return err_errno(err, -errno, "cannot give folder %s to uid %u",
-		    path, (unsigned)uid);
-	return 0;
-}
-
-struct folders {
-	char state[PATH_MAX];
-	char cache[PATH_MAX];
-	char tmp[PATH_MAX];
-};
-
-static int
-folder_names(const struct replica *r, struct folders *f, struct err *err)
-{
-	const struct conf_dirs *dirs = &r->service->control->conf->dirs;
-	const char *name = r->process_conf->name;
-	int a, b, t;
-
-	a = snprintf(
-	    f->state, sizeof(f->state), "%s/services/%s", dirs->state, name);
-	b = snprintf(f->cache, sizeof(f->cache), "%s/%s", dirs->cache, name);
-	t = snprintf(f->tmp, sizeof(f->tmp), "%s/tmp/%s.%llu", dirs->state,
-	    r->id, (unsigned long long)r->child);
-	if (a >= PATH_MAX || b >= PATH_MAX || t >= PATH_MAX)
-		return err_errno(err, -ENAMETOOLONG, "folders of %s", name);
-	return 0;
-}
-
-static int
-make_folders(
-    const struct folders *f, const struct spawn_spec *spec, struct err *err)
-{
-	int x = make_folder(f->state, spec->uid, spec->gid, err);
-
-	if (x == 0)
-		x = make_folder(f->cache, spec->uid, spec->gid, err);
-	if (x == 0)
-		x = make_folder(f->tmp, spec->uid, spec->gid, err);
-	return x;
+	return folders_socket(r, err);
 }
 
 /* --- environment and arguments -------------------------------------------- */
@@ -411,23 +338,6 @@ set_stop(struct order *o)
 	o->spec.stop_timeout_ms = (uint32_t)conf->stop.timeout_ms;
 }
 
-static const char *const *
-writable_folders(struct order *o, const struct folders *f)
-{
-	const char **list = arena_alloc(&o->arena, 5 * sizeof(*list));
-	char sockets[PATH_MAX];
-
-	if (list == NULL)
-		return NULL;
-	snprintf(sockets, sizeof(sockets), "%s/i",
-	    o->r->service->control->conf->dirs.runtime);
-	list[0] = arena_copy(&o->arena, span_of(f->state));
-	list[1] = arena_copy(&o->arena, span_of(f->cache));
-	list[2] = arena_copy(&o->arena, span_of(f->tmp));
-	list[3] = arena_copy(&o->arena, span_of(sockets));
-	return list;
-}
-
 /* --- the order ------------------------------------------------------------ */
 
 static int
@@ -436,13 +346,11 @@ fill(struct order *o, const char *const *command, struct err *err)
 	struct replica *r = o->r;
 	struct spawn_spec *spec = &o->spec;
 	struct folders folders;
-	int x = folder_names(r, &folders, err);
+	int x = folders_name(r, &folders, err);
 
 	if (x == 0)
 		x = launch_identity(
 		    r->process_conf, &spec->uid, &spec->gid, err);
-	if (x == 0)
-		x = make_folders(&folders, spec, err);
 	if (x < 0)
 		return x;
 	spec->slot = r->id;
@@ -450,11 +358,12 @@ fill(struct order *o, const char *const *command, struct err *err)
 	spec->directory = r->process_conf->directory;
 	if (spec->directory == NULL)
 		spec->directory = arena_copy(&o->arena, span_of(folders.state));
-	spec->umask = 0027;
-	spec->writable = writable_folders(o, &folders);
+	spec->umask = 0007; /* a socket is for the workers' group, too */
 	set_bounds(o);
 	set_stop(o);
-	x = add_drover_env(o, &folders);
+	x = folders_order(r, &folders, &o->arena, spec);
+	if (x == 0)
+		x = add_drover_env(o, &folders);
 	if (x == 0)
 		x = add_service_env(o);
 	if (x == 0)
@@ -569,22 +478,13 @@ launch_signal(struct replica *r, int signo, bool group)
 		    r->service->control->herd, r->child, signo, group);
 }
 
-static void
-remove_tmp(const struct replica *r)
-{
-	struct folders folders;
-
-	if (folder_names(r, &folders, NULL) == 0)
-		fd_remove_tree(folders.tmp);
-}
-
 void
 launch_release(struct replica *r)
 {
 	struct control *c = r->service->control;
 
 	if (r->child != 0)
-		remove_tmp(r);
+		folders_remove_tmp(r);
 
 	/* The managed Redis comes back to the same path. */
 	publish_bury(

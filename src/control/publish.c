@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/fd.h"
+#include "control/folders.h"
 #include "control/replica.h"
 #include "control/service.h"
 #include "control/workers.h"
@@ -133,7 +134,7 @@ publish_sweep(struct control *c)
 		if (g->cell >= 0)
 			clear_bit(c->publish.cells, (unsigned)g->cell);
 		if (g->path[0] != '\0')
-			unlink(g->path);
+			folders_remove_socket(g->path);
 		list_remove(&g->link);
 		free(g);
 	}
@@ -439,7 +440,7 @@ publish_done(struct control *c)
 	loop_defer_cancel(&c->publish.later);
 	LIST_EACH_SAFE (g, &c->publish.ghosts, struct ghost, link) {
 		if (g->path[0] != '\0')
-			unlink(g->path);
+			folders_remove_socket(g->path);
 		list_remove(&g->link);
 		free(g);
 	}

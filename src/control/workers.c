@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "control/event.h"
+#include "control/folders.h"
 #include "control/listeners.h"
 #include "control/publish.h"
 #include "control/replica.h"
@@ -50,22 +51,6 @@ on_spawn_refused(void *arg)
 	instance_post(w->in, INSTANCE_EV_SPAWN_FAILED);
 }
 
-/* The workers' own user when started as root; else as we are. */
-static void
-set_identity(struct control *c, struct spawn_spec *spec)
-{
-	struct passwd *pw = NULL;
-
-	spec->uid = geteuid();
-	spec->gid = getegid();
-	if (geteuid() == 0 && c->conf->user != NULL)
-		pw = getpwnam(c->conf->user);
-	if (pw == NULL)
-		return;
-	spec->uid = pw->pw_uid;
-	spec->gid = pw->pw_gid;
-}
-
 static int
 spawn(struct worker *w)
 {
@@ -95,7 +80,7 @@ spawn(struct worker *w)
 	spec.note_len = (size_t)n;
 	snprintf(path, sizeof(path), "%s/control.sock", c->conf->dirs.runtime);
 	snprintf(index, sizeof(index), "%u", w->n);
-	set_identity(c, &spec);
+	folders_worker_identity(c->conf, &spec.uid, &spec.gid);
 	w->child = spec.id;
 	return herd_spawn(c->herd, &spec, NULL);
 }

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "keeper/state.h"
+#include "proc/folder.h"
 
 #define REAPED_A_TURN 64
 #define LEAF_MAX 24
@@ -304,6 +305,30 @@ adopt_child(struct child *c)
 	return 0; /* its exit tells the rest */
 }
 
+static int
+give_all(const char *const *paths, mode_t mode, uid_t uid, gid_t gid)
+{
+	struct err err;
+	int r = 0;
+
+	for (; r == 0 && paths != NULL && *paths != NULL; paths++)
+		r = folder_give(*paths, mode, uid, gid, &err);
+	if (r < 0)
+		log_warn("folder", "%s", err.text);
+	return r;
+}
+
+static int
+make_folders(const struct spawn_spec *spec)
+{
+	uid_t uid = spec->uid == (uid_t)-1 ? geteuid() : spec->uid;
+	gid_t gid = spec->uid == (uid_t)-1 ? getegid() : spec->gid;
+	int r = give_all(spec->owned, 0750, uid, gid);
+
+	return r == 0 ? give_all(spec->shared, 02770, uid, spec->shared_gid)
+		      : r;
+}
+
 void
 child_spawn(struct keeper *k, const struct spawn_spec *spec, const int *fds,
     unsigned nfds)
@@ -313,6 +338,10 @@ child_spawn(struct keeper *k, const struct spawn_spec *spec, const int *fds,
 	struct child *c = NULL;
 
 	r = refuse(k, spec, nfds, &stage);
+	if (r == 0) {
+		stage = "folder";
+		r = make_folders(spec);
+	}
 	if (r == 0) {
 		stage = "memory";
 		c = child_new(k, spec);

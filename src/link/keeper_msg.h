@@ -27,7 +27,7 @@
 #include "link/spawn.h"
 
 #ifndef KEEPER_MSG_VERSION
-#define KEEPER_MSG_VERSION 1
+#define KEEPER_MSG_VERSION 2
 #endif
 #define KEEPER_MSG_OLDEST (KEEPER_MSG_VERSION > 1 ? KEEPER_MSG_VERSION - 1 : 1)
 
@@ -94,8 +94,8 @@ struct keeper_msg {
 	struct spawn_spec spec;
 
 	/* Where the lists of a decoded spec stand. */
-	const char
-	    *lists[SPAWN_ARGS_MAX + SPAWN_ENV_MAX + KEEPER_WRITABLE_MAX + 3];
+	const char *
+	    lists[SPAWN_ARGS_MAX + SPAWN_ENV_MAX + 3 * KEEPER_WRITABLE_MAX + 5];
 	size_t nlists;
 };
 

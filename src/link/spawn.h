@@ -57,6 +57,15 @@ struct spawn_spec {
 	bool no_network;  /* an empty network namespace */
 	bool optional;	  /* go on without what the host cannot give */
 	const char *const *writable; /* folders; NULL at the end */
+
+	/*
+	 * Folders that the keeper makes where they are missing, NULL at the
+	 * end: for uid and gid, 0750; and for uid and a group whose members
+	 * may change what is in them, 02770.
+	 */
+	const char *const *owned;
+	const char *const *shared;
+	gid_t shared_gid;
 	mode_t umask;
 
 	uint64_t memory;      /* cgroup memory.max, bytes; 0: none */

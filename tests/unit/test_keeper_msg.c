@@ -18,6 +18,8 @@
 static const char *const argv_[] = { "prog", "", "--flag=ü", NULL };
 static const char *const env_[] = { "A=1", NULL };
 static const char *const writable_[] = { "/a", "/b", NULL };
+static const char *const owned_[] = { "/o", NULL };
+static const char *const shared_[] = { "/s", "/t", NULL };
 
 static const struct keeper_msg full_spawn = {
 	.type = KEEPER_MSG_SPAWN,
@@ -37,6 +39,9 @@ static const struct keeper_msg full_spawn = {
 		.private_tmp = true,
 		.optional = true,
 		.writable = writable_,
+		.owned = owned_,
+		.shared = shared_,
+		.shared_gid = 77,
 		.umask = 027,
 		.memory = 1ull << 40,
 		.cpu_percent = 250,
@@ -100,6 +105,11 @@ a_spec_arrives_as_it_was_sent(void **state)
 	assert_null(got.spec.env[1]);
 	assert_string_equal(got.spec.writable[1], "/b");
 	assert_null(got.spec.writable[2]);
+	assert_string_equal(got.spec.owned[0], "/o");
+	assert_null(got.spec.owned[1]);
+	assert_string_equal(got.spec.shared[1], "/t");
+	assert_null(got.spec.shared[2]);
+	assert_int_equal(got.spec.shared_gid, 77);
 	assert_string_equal(got.spec.directory, "/srv");
 	assert_int_equal(got.spec.nfds, 3);
 	assert_int_equal(got.spec.listen_fds, 2);
@@ -120,6 +130,23 @@ a_spec_arrives_as_it_was_sent(void **state)
 	assert_int_equal(got.spec.note_len, 4);
 	assert_memory_equal(got.spec.note, "n\0te", 4);
 	free(copy);
+}
+
+/* A control of the version before made its folders itself. */
+static void
+a_spawn_of_the_version_before_is_read(void **state)
+{
+	static const char *const argv[] = { "x", NULL };
+	const struct keeper_msg m = { .type = KEEPER_MSG_SPAWN,
+		.spec = {
+		    .slot = "a", .log = "a", .argv = argv, .stop_signal = 9 } };
+
+	(void)state;
+	assert_int_equal(keeper_msg_encode(&m, V - 1, &wire), 0);
+	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err), 0);
+	assert_string_equal(got.spec.slot, "a");
+	assert_null(got.spec.owned);
+	assert_null(got.spec.shared);
 }
 
 static void
@@ -303,7 +330,7 @@ only_our_versions_are_read(void **state)
 	assert_int_equal(keeper_msg_encode(&m, V + 1, &wire), 0);
 	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err),
 	    -EPROTONOSUPPORT);
-	assert_non_null(strstr(err.text, "version 2; we read 1 to 1"));
+	assert_non_null(strstr(err.text, "version 3; we read 1 to 2"));
 	assert_int_equal(keeper_msg_encode(&m, 0, &wire), 0);
 	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err),
 	    -EPROTONOSUPPORT);
@@ -387,6 +414,7 @@ main(void)
 		T(contradictions_are_refused),
 		T(what_is_too_large_is_not_sent),
 		T(what_is_too_large_is_not_read),
+		T(a_spawn_of_the_version_before_is_read),
 		T(only_our_versions_are_read),
 		T(neighbours_agree_and_others_part_with_a_reason),
 		T(lines_follow_one_another),

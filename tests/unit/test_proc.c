@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/rand.h"
+#include "proc/folder.h"
 #include "proc/notify.h"
 #include "proc/packet.h"
 #include "proc/process.h"
@@ -529,6 +530,30 @@ a_watchdog_is_for_whom_it_names(void **state)
 	unsetenv("WATCHDOG_PID");
 }
 
+static void
+a_folder_is_made_and_given(void **state)
+{
+	char path[128], link_[128];
+	struct stat st;
+	struct err err;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/a/b", dir);
+	snprintf(link_, sizeof(link_), "%s/link", dir);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(
+		    folder_give(path, 02770, geteuid(), getegid(), &err), 0);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 02770);
+		assert_int_equal(st.st_uid, geteuid());
+	}
+	assert_int_equal(symlink("/", link_), 0);
+	assert_true(folder_give(link_, 0700, 1, 1, &err) < 0);
+	assert_non_null(strstr(err.text, link_));
+	assert_int_equal(stat("/", &st), 0);
+	assert_int_not_equal(st.st_uid, 1);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -548,6 +573,7 @@ main(void)
 		T(packets_have_a_ceiling),
 		T(ready_is_heard_with_its_sender),
 		T(a_watchdog_is_for_whom_it_names),
+		T(a_folder_is_made_and_given),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
