@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "proxy/compose.h"
 #include "proxy/downstream.h"
@@ -20,6 +19,7 @@
 struct piece {
 	struct iovec iov[4];
 	int n;
+	size_t head; /* bytes of the head, in the first */
 	size_t used; /* of what came from the endpoint */
 	bool done;
 	bool bad;
@@ -133,7 +133,7 @@ hold_or_go_on(struct exchange *x)
 	struct service *s = x->svc;
 
 	worker_tick(x->w);
-	if (wire_read(&x->up->wire, wire_pending(&x->down->wire) == 0) < 0)
+	if (wire_read(&x->up->wire, downstream_pending(x->down) == 0) < 0)
 		wire_pause(&x->up->wire); /* the idle deadline ends it */
 	if (s->idle_kind->ms != 0)
 		deadline_set(&x->w->deadlines, &x->dl, s->idle_kind);
@@ -147,7 +147,7 @@ send_piece(struct exchange *x, struct piece *p)
 {
 	if (x->ep != NULL)
 		count64(&x->ep->count->bytes_out, p->used);
-	if (p->n > 0 && downstream_send(x->down, p->iov, p->n) < 0) {
+	if (p->n > 0 && downstream_send(x->down, p->head, p->iov, p->n) < 0) {
 		exchange_cancel(x);
 		return;
 	}
@@ -194,12 +194,14 @@ keep_alive_ms(const struct head *h)
 static void
 read_answer(struct exchange *x, const struct head *h)
 {
+	bool raw = x->http10 || x->down->raw;
+
 	x->status = h->status;
 	x->rframing = h->framing;
 	x->rleft = h->length;
 	x->reusable = h->keep_alive && h->framing != FRAMING_CLOSE;
-	x->encode = h->framing == FRAMING_CLOSE && !x->http10;
-	x->decode = h->framing == FRAMING_CHUNKED && x->http10;
+	x->encode = h->framing == FRAMING_CLOSE && !raw;
+	x->decode = h->framing == FRAMING_CHUNKED && raw;
 	if (h->framing == FRAMING_CHUNKED)
 		chunk_init(&x->rchunk);
 	if (x->http10 &&
@@ -230,6 +232,7 @@ forward(struct exchange *x, const struct head *h, struct span body)
 	buf_done(&x->up->in);
 	x->phase = EXCHANGE_ANSWERING;
 	request_drop_replay(x);
+	p.head = n;
 	add(&p, w->heads, n);
 	cut_piece(x, body, &p);
 	send_piece(x, &p);
@@ -244,7 +247,9 @@ interim(struct exchange *x, const struct head *h)
 	if (h->status != 103 || x->http10)
 		return 0;
 	iov.iov_len = compose_interim(h, x->w->heads, WORKER_HEADS);
-	return iov.iov_len == 0 ? 0 : downstream_send(x->down, &iov, 1);
+	return iov.iov_len == 0
+	    ? 0
+	    : downstream_send(x->down, iov.iov_len, &iov, 1);
 }
 
 static int
@@ -297,17 +302,6 @@ parse_heads(struct exchange *x, struct span in)
 
 /* --- reading -------------------------------------------------------------- */
 
-static ssize_t
-receive(struct exchange *x, char *to, size_t room)
-{
-	ssize_t n;
-
-	do
-		n = recv(x->up->wire.fd, to, room, 0);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
 /* The endpoint said all; with a body until close that is its end. */
 static void
 closed(struct exchange *x)
@@ -335,11 +329,11 @@ exchange_readable(struct exchange *x)
 
 	if (have > 0)
 		memcpy(w->scratch, part->data, have);
-	n = receive(x, w->scratch + have, WORKER_SCRATCH - have);
-	if (n < 0 && errno == EAGAIN)
+	n = wire_recv(&x->up->wire, w->scratch + have, WORKER_SCRATCH - have);
+	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
-		exchange_lost(x, errno);
+		exchange_lost(x, (int)-n);
 		return;
 	}
 	if (n == 0) {

@@ -59,7 +59,7 @@ key_text(const struct exchange *x, const struct head *h)
 	case SNAPSHOT_HASH_PATH:
 		return h->path;
 	default:
-		return (struct span){ x->down->peer, x->down->peer_len };
+		return peer_text(x->down->peer);
 	}
 }
 
@@ -117,7 +117,7 @@ find_route(struct exchange *x, const struct head *h)
 		.host = h->hostname,
 		.path = h->path,
 		.method = method_bit(h->method),
-		.internal = x->down->internal,
+		.internal = x->down->peer->internal,
 	};
 	struct route_answer a;
 
@@ -139,7 +139,7 @@ let_in(struct exchange *x, const struct head *h, const char **caller,
 {
 	const struct snapshot_service *from;
 
-	if (!x->down->internal)
+	if (!x->down->peer->internal)
 		return true;
 	from = caller_of(x->w->table, h);
 	if (from == NULL) {

@@ -233,12 +233,12 @@ static void
 put_origin(
     struct pen *p, struct exchange *x, const struct head *h, bool trusted)
 {
-	struct downstream *d = x->down;
+	const struct peer *peer = x->down->peer;
 
 	PUT(p, "X-Forwarded-For: ");
 	if (trusted)
 		put_values(p, h, HDR_X_FORWARDED_FOR);
-	put(p, d->peer, d->peer_len);
+	put(p, peer->text, peer->text_len);
 	PUT(p, "\r\n");
 	put_told(p, h, HDR_X_FORWARDED_PROTO, SPAN("X-Forwarded-Proto"),
 	    trusted, SPAN("http"));
@@ -278,12 +278,12 @@ int
 compose_request(struct exchange *x, const struct head *h,
     const struct table_route *to, const char *caller)
 {
-	bool trusted = x->down->trusted || caller != NULL;
+	bool trusted = x->down->peer->trusted || caller != NULL;
 	struct span name = span_of(caller);
 	struct span host = h->host.n > 0 ? h->host : span_of(x->svc->name);
 	uint64_t drop = OURS | (trusted ? 0 : TRUSTED);
 	size_t most = h->size + strlen(to->conf->rewrite) + to->prefix.n +
-	    2 * host.n + name.n + x->down->peer_len + ADDED;
+	    2 * host.n + name.n + x->down->peer->text_len + ADDED;
 	struct pen p;
 	int r = buf_reserve(&x->req, most);
 

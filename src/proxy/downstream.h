@@ -1,91 +1,117 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * downstream - one client's connection
+ * downstream - the client's side of an exchange, whatever carries it
  *
- * It reads heads, hands each to an exchange, one at a time and in order, and
- * closes as it should: what a client may still be reading is never cut off by
- * a reset, and what is broken never looks complete. Freed at the end of the
- * turn in which it was closed.
+ * An exchange knows no socket on this side. A connection of HTTP/1 is one
+ * downstream, for one exchange after the other; so is each stream of HTTP/2,
+ * and a request that the worker itself makes.
+ *
+ * The request: whoever carries it calls exchange_begin() with its head, then
+ * request_push() with the bytes of its body as HTTP/1.1 frames them, and
+ * exchange_cancel() when the client has gone.
+ *
+ * The answer: downstream_send() with the head, in the text of HTTP/1.1 that
+ * compose.c writes, and with what there is of the body; more pieces; then
+ * downstream_done(). Where `raw` is set the body comes without chunks, for its
+ * end is told otherwise. An answer that broke off ends in downstream_abort(),
+ * and may not look complete.
+ *
+ * Back-pressure: downstream_read() says whether the request's body is wanted;
+ * downstream_pending() how much of the answer the client has not taken, and
+ * answer_drained() is called when that came to nothing.
  */
 
 #ifndef PROXY_DOWNSTREAM_H
 #define PROXY_DOWNSTREAM_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
-#include <sys/socket.h>
+#include <sys/uio.h>
 
-#include "base/buf.h"
-#include "base/list.h"
-#include "loop/loop.h"
-#include "proxy/deadline.h"
-#include "proxy/wire.h"
+#include "base/str.h"
+#include "proxy/peer.h"
 
-#define DOWNSTREAM_IN_MAX (64U * 1024)
-#define DOWNSTREAM_HEAD_MS                                                    \
-	10000			 /* from the first byte of a head to its last \
-				  */
-#define DOWNSTREAM_IDLE_MS 75000 /* between requests */
-#define DOWNSTREAM_GONE_MS 5000	 /* for the answer, after a FIN */
-#define DOWNSTREAM_LINGER_MS 2000
-#define DOWNSTREAM_LINGER_MAX (1024U * 1024)
-#define DOWNSTREAM_PEER 46 /* an address as text, with a NUL */
-
+struct downstream;
 struct exchange;
-struct gate_listener;
 struct worker;
 
-enum downstream_state {
-	DOWNSTREAM_HEAD,   /* idle, or with a part of a head */
-	DOWNSTREAM_BUSY,   /* x has it */
-	DOWNSTREAM_FLUSH,  /* the answer is complete, not all of it sent */
-	DOWNSTREAM_LINGER, /* our side is shut; reading what still comes */
+struct downstream_ops {
+	/*
+	 * The first `head` bytes of iov[0] are a head (also an interim one); 0:
+	 * all is body. iov is used up. A negative errno: the client is gone.
+	 */
+	int (*send)(
+	    struct downstream *d, size_t head, struct iovec *iov, int n);
+	size_t (*pending)(const struct downstream *d);
+	int (*read)(struct downstream *d, bool on); /* 0, -ENOMEM */
+
+	/* Bytes behind the request that is under way. -ENOBUFS, -ENOMEM. */
+	int (*stash)(struct downstream *d, struct span s);
+
+	/*
+	 * The answer is complete and x is gone. keep: the connection may go
+	 * on; clean: the request was read to its end.
+	 */
+	void (*done)(struct downstream *d, bool keep, bool clean);
+	void (*close)(struct downstream *d); /* and its exchange */
+	void (*abort)(struct downstream *d); /* so that it looks broken */
 };
 
 struct downstream {
+	const struct downstream_ops *ops;
 	struct worker *w;
-	struct wire wire;
-	struct link link; /* on the gate's list */
-	struct deadline dl;
-	struct loop_later next, later;
-	struct exchange *x;
-	enum downstream_state state;
-	bool internal;
-	bool trusted;	  /* in trusted_proxies, as of `checked` */
-	bool eof;	  /* the client has shut its side */
-	bool keep;	  /* after FLUSH */
-	bool clean;	  /* after FLUSH: nothing more is coming */
-	uint64_t checked; /* generation */
-	struct buf in;	  /* a part of a head, or later requests */
-	size_t in_off;	  /* of `in`, used up */
-	size_t scanned;
-	size_t lingered;
-	unsigned char address[16]; /* v4 mapped; zero for a Unix socket */
-	bool local;		   /* a Unix socket */
-	char peer[DOWNSTREAM_PEER];
-	size_t peer_len;
+	struct exchange *x; /* NULL: none under way */
+	struct peer *peer;
+	bool raw;
+	bool eof; /* the client has shut its side; it may still read */
 };
 
-/* fd becomes its own. -ENOMEM: it was closed. */
-int downstream_open(struct worker *w, int fd, const struct sockaddr *sa,
-    bool internal) MUST_CHECK;
-void downstream_close(struct downstream *d); /* and its exchange */
-void downstream_abort(struct downstream *d); /* so that it looks broken */
+static inline int MUST_CHECK
+downstream_send(struct downstream *d, size_t head, struct iovec *iov, int n)
+{
+	return d->ops->send(d, head, iov, n);
+}
 
-/* For the exchange. -errno: the client is gone. */
-int downstream_send(struct downstream *d, struct iovec *iov, int n) MUST_CHECK;
+static inline size_t
+downstream_pending(const struct downstream *d)
+{
+	return d->ops->pending(d);
+}
 
-/*
- * The answer is complete and x is gone: go on if keep. clean: the request was
- * read to its end.
- */
-void downstream_done(struct downstream *d, bool keep, bool clean);
+static inline int MUST_CHECK
+downstream_read(struct downstream *d, bool on)
+{
+	return d->ops->read(d, on);
+}
 
-/* Bytes behind the request that is being answered. */
-int downstream_stash(struct downstream *d, struct span s) MUST_CHECK;
+static inline void
+downstream_pause(struct downstream *d)
+{
+	(void)d->ops->read(d, false); /* which cannot fail */
+}
 
-/* Whether it waits for a request and has nothing of one. */
-bool downstream_is_idle(const struct downstream *d);
+static inline int MUST_CHECK
+downstream_stash(struct downstream *d, struct span s)
+{
+	return d->ops->stash(d, s);
+}
+
+static inline void
+downstream_done(struct downstream *d, bool keep, bool clean)
+{
+	d->ops->done(d, keep, clean);
+}
+
+static inline void
+downstream_close(struct downstream *d)
+{
+	d->ops->close(d);
+}
+
+static inline void
+downstream_abort(struct downstream *d)
+{
+	d->ops->abort(d);
+}
 
 #endif /* PROXY_DOWNSTREAM_H */

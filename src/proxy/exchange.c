@@ -233,7 +233,7 @@ exchange_problem(struct exchange *x, struct compose_problem *p)
 	count_fault(x, p->fault);
 	count_end(x, p->status / 100);
 	end(x, false);
-	if (downstream_send(d, &iov, 1) < 0)
+	if (downstream_send(d, iov.iov_len, &iov, 1) < 0)
 		downstream_close(d);
 	else
 		downstream_done(d, keep, whole);
@@ -266,8 +266,8 @@ expect_more(struct exchange *x)
 	x->expect = false;
 	/* One that fails shows at the next read. */
 	if (x->body == 0 && !x->read_all &&
-	    downstream_send(x->down, &iov, 1) < 0)
-		wire_pause(&x->down->wire);
+	    downstream_send(x->down, iov.iov_len, &iov, 1) < 0)
+		downstream_pause(x->down);
 }
 
 void
@@ -300,7 +300,7 @@ start(struct exchange *x)
 	else if (!up->connecting)
 		exchange_connected(x);
 	else if (!x->read_all)
-		wire_pause(&x->down->wire);
+		downstream_pause(x->down);
 }
 
 static void
@@ -321,7 +321,7 @@ wait_turn(struct exchange *x, struct deadline_kind *kind)
 	}
 	x->phase = EXCHANGE_QUEUED;
 	if (!x->read_all)
-		wire_pause(&x->down->wire);
+		downstream_pause(x->down);
 	deadline_set(&x->w->deadlines, &x->dl, kind);
 }
 

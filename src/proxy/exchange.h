@@ -129,6 +129,13 @@ void exchange_admit(struct exchange *x);
 /* Its turn in the queue came; go: x->ep is taken. May end x. */
 void exchange_go(struct exchange *x, bool go);
 
+/* Whether the request came to its end. */
+static inline bool
+exchange_has_request(const struct exchange *x)
+{
+	return x->read_all;
+}
+
 /* The client is gone. Ends x. */
 void exchange_cancel(struct exchange *x);
 
@@ -162,10 +169,12 @@ void exchange_free_spares(struct worker *w);
 /* Take body bytes off `in`; what belongs to the body is kept or sent. */
 int request_take(struct exchange *x, struct span in, size_t *used) MUST_CHECK;
 void request_refuse(struct exchange *x);    /* what it did not take; ends x */
-void request_readable(struct exchange *x);  /* the client's; may end x */
 void request_flush(struct exchange *x);	    /* never ends x */
 void exchange_writable(struct exchange *x); /* the upstream's */
 void request_drop_replay(struct exchange *x);
+
+/* More of its body, and maybe of what is behind. May end x. */
+void request_push(struct exchange *x, struct span in);
 
 /* Whether all of it is with the endpoint. */
 bool request_is_out(const struct exchange *x);

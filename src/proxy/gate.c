@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "proxy/downstream.h"
+#include "proxy/http1.h"
 #include "proxy/table.h"
 #include "proxy/worker.h"
 
@@ -62,8 +62,8 @@ accept_one(struct gate *g, struct gate_listener *l, bool internal)
 	    l->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0)
-		return downstream_open(
-			   g->w, fd, (struct sockaddr *)&ss, internal) == 0;
+		return http1_open(g->w, fd, (struct sockaddr *)&ss, internal) ==
+		    0;
 	if (transient(errno))
 		return true;
 	if (errno != EAGAIN) {
@@ -143,8 +143,8 @@ void
 gate_done(struct gate *g)
 {
 	close_listeners(g);
-	LIST_EACH_SAFE (d, &g->clients, struct downstream, link)
-		downstream_close(d);
+	LIST_EACH_SAFE (c, &g->clients, struct gate_client, link)
+		c->ops->close(c);
 	loop_timer_done(&g->pause);
 }
 
@@ -210,11 +210,11 @@ gate_close(struct gate *g)
 }
 
 void
-gate_enter(struct gate *g, struct downstream *d)
+gate_enter(struct gate *g, struct gate_client *client)
 {
 	struct scoreboard_worker *c = g->w->cells;
 
-	list_push(&g->clients, &d->link);
+	list_push(&g->clients, &client->link);
 	g->nclients++;
 	count64(&c->accepted, 1);
 	count64(&c->connections, 1);
@@ -225,9 +225,9 @@ gate_enter(struct gate *g, struct downstream *d)
 }
 
 void
-gate_leave(struct gate *g, struct downstream *d)
+gate_leave(struct gate *g, struct gate_client *client)
 {
-	list_remove(&d->link);
+	list_remove(&client->link);
 	g->nclients--;
 	count64(&g->w->cells->connections, (uint64_t)-1);
 	if (g->full && g->nclients <= g->limit - g->limit / 16 &&

@@ -24,8 +24,22 @@
 #define GATE_BATCH 64	       /* accepted in one turn */
 #define GATE_PAUSE_MS 100      /* after running out of descriptors */
 
-struct downstream;
 struct worker;
+
+struct gate_client;
+
+struct gate_client_ops {
+	/* Whether it waits for a request and has nothing of one. */
+	bool (*idle)(struct gate_client *c);
+	void (*close)(struct gate_client *c);
+};
+
+/* A connection, of whatever protocol; embedded in its owner. */
+struct gate_client {
+	const struct gate_client_ops *ops;
+	void *owner;
+	struct link link;
+};
 
 struct gate_listener {
 	struct worker *w;
@@ -39,7 +53,7 @@ struct gate {
 	struct worker *w;
 	struct gate_listener listeners[SNAPSHOT_LISTENERS_MAX];
 	unsigned nlisteners;
-	struct list clients;
+	struct list clients; /* struct gate_client */
 	unsigned nclients;
 	unsigned limit;
 	unsigned descriptors; /* what RLIMIT_NOFILE allows for clients */
@@ -61,7 +75,7 @@ void gate_limit(struct gate *g, unsigned limit);
 void gate_update(struct gate *g);
 void gate_close(struct gate *g);
 
-void gate_enter(struct gate *g, struct downstream *d);
-void gate_leave(struct gate *g, struct downstream *d);
+void gate_enter(struct gate *g, struct gate_client *client);
+void gate_leave(struct gate *g, struct gate_client *client);
 
 #endif /* PROXY_GATE_H */

@@ -96,12 +96,9 @@ write_some(struct exchange *x, const char *data, size_t n)
 static void
 update_reading(struct exchange *x)
 {
-	struct downstream *d = x->down;
-	bool want = x->read_all ? d->wire.reading
-				: unsent(x) == 0 && !x->write_shut;
-
-	if (wire_read(&d->wire, want) < 0)
-		wire_pause(&d->wire); /* the idle deadline ends it */
+	if (!x->read_all &&
+	    downstream_read(x->down, unsent(x) == 0 && !x->write_shut) < 0)
+		downstream_pause(x->down); /* the idle deadline ends it */
 }
 
 static void
@@ -235,8 +232,8 @@ request_refuse(struct exchange *x)
 		    x, 400, FAULT_BAD_REQUEST, "the chunked body is not valid");
 }
 
-static void
-take_body(struct exchange *x, struct span in)
+void
+request_push(struct exchange *x, struct span in)
 {
 	size_t used;
 
@@ -252,49 +249,4 @@ take_body(struct exchange *x, struct span in)
 	}
 	if (x->up != NULL && !x->up->connecting)
 		request_flush(x);
-}
-
-/* A FIN after the request: the answer may take a little while yet. */
-static void
-half_closed(struct exchange *x)
-{
-	struct downstream *d = x->down;
-
-	if (!x->read_all) {
-		exchange_cancel(x);
-		return;
-	}
-	d->eof = true;
-	wire_pause(&d->wire);
-	deadline_set(&x->w->deadlines, &d->dl, x->w->gone_kind);
-}
-
-void
-request_readable(struct exchange *x)
-{
-	struct worker *w = x->w;
-	struct downstream *d = x->down;
-	ssize_t n;
-
-	do
-		n = recv(d->wire.fd, w->scratch, WORKER_SCRATCH, 0);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n < 0) {
-		exchange_cancel(x);
-		return;
-	}
-	worker_tick(w);
-	if (n == 0) {
-		half_closed(x);
-	} else if (!x->read_all) {
-		take_body(x, (struct span){ w->scratch, (size_t)n });
-	} else {
-		/* The next request: it waits its turn. */
-		wire_pause(&d->wire);
-		if (downstream_stash(
-			d, (struct span){ w->scratch, (size_t)n }) < 0)
-			exchange_cancel(x);
-	}
 }

@@ -33,13 +33,28 @@ wire_close(struct wire *w)
 }
 
 void
-wire_abort(struct wire *w)
+wire_reset(struct wire *w)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
-	if (w->fd != -1)
-		setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	wire_close(w);
+	setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+int
+wire_shut(struct wire *w)
+{
+	return shutdown(w->fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+ssize_t
+wire_recv(struct wire *w, void *to, size_t room)
+{
+	ssize_t n;
+
+	do
+		n = recv(w->fd, to, room, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
 }
 
 int

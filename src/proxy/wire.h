@@ -15,6 +15,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdbool.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include "base/buf.h"
@@ -33,11 +34,15 @@ struct wire {
 void wire_open(struct wire *w, struct event_base *base, int fd,
     event_callback_fn on_read, event_callback_fn on_write, void *arg);
 void wire_close(struct wire *w);
-void wire_abort(struct wire *w); /* with a reset, so that it looks broken */
+void wire_reset(struct wire *w); /* at its close, so that it looks broken */
+int wire_shut(struct wire *w) MUST_CHECK; /* our side; 0 or -errno */
 
 int wire_read(struct wire *w, bool on) MUST_CHECK; /* arm; 0 or -ENOMEM */
 int wire_write(struct wire *w, bool on) MUST_CHECK;
 void wire_pause(struct wire *w);
+
+/* What there is; 0 at the end; -EAGAIN, or why it broke. */
+ssize_t wire_recv(struct wire *w, void *to, size_t room) MUST_CHECK;
 
 /*
  * Send or keep. 0: all is on its way (wire_pending() tells); a negative errno:

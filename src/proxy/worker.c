@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "proxy/downstream.h"
+#include "proxy/http1.h"
 #include "proxy/exchange.h"
 #include "proxy/proxy.h"
 #include "proxy/service.h"
@@ -71,9 +71,9 @@ worker_join(
 static void
 close_idle_clients(struct worker *w)
 {
-	LIST_EACH_SAFE (d, &w->gate.clients, struct downstream, link)
-		if (downstream_is_idle(d))
-			downstream_close(d);
+	LIST_EACH_SAFE (c, &w->gate.clients, struct gate_client, link)
+		if (c->ops->idle(c))
+			c->ops->close(c);
 }
 
 void
@@ -188,10 +188,10 @@ set_kinds(struct worker *w)
 {
 	struct deadlines *ds = &w->deadlines;
 
-	w->head_kind = deadline_kind(ds, DOWNSTREAM_HEAD_MS);
-	w->idle_kind = deadline_kind(ds, DOWNSTREAM_IDLE_MS);
-	w->gone_kind = deadline_kind(ds, DOWNSTREAM_GONE_MS);
-	w->linger_kind = deadline_kind(ds, DOWNSTREAM_LINGER_MS);
+	w->head_kind = deadline_kind(ds, HTTP1_HEAD_MS);
+	w->idle_kind = deadline_kind(ds, HTTP1_IDLE_MS);
+	w->gone_kind = deadline_kind(ds, HTTP1_GONE_MS);
+	w->linger_kind = deadline_kind(ds, HTTP1_LINGER_MS);
 	w->connect_kind = deadline_kind(ds, UPSTREAM_CONNECT_MS);
 	w->pool_kind = deadline_kind(ds, ENDPOINT_IDLE_MS);
 }

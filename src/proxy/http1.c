@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "proxy/http1.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "http/head.h"
+#include "model/route.h"
+#include "proxy/compose.h"
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+static void on_read(evutil_socket_t fd, short what, void *arg);
+static void on_write(evutil_socket_t fd, short what, void *arg);
+static void on_deadline(void *arg);
+static void on_next(void *arg);
+
+static struct http1 *
+http1_of(struct downstream *d)
+{
+	return (struct http1 *)d;
+}
+
+static bool
+closed(const struct http1 *c)
+{
+	return c->wire.fd == -1;
+}
+
+static void
+set_deadline(struct http1 *c, struct deadline_kind *kind)
+{
+	deadline_set(&c->d.w->deadlines, &c->dl, kind);
+}
+
+/* --- going ---------------------------------------------------------------- */
+
+static void
+free_later(void *arg)
+{
+	free(arg);
+}
+
+static void
+http1_close(struct http1 *c)
+{
+	if (closed(c))
+		return;
+	if (c->d.x != NULL) {
+		exchange_cancel(c->d.x); /* closes */
+		return;
+	}
+	wire_close(&c->wire);
+	deadline_clear(&c->dl);
+	loop_defer_cancel(&c->next);
+	buf_done(&c->in);
+	gate_leave(&c->d.w->gate, &c->client);
+	loop_defer(c->d.w->loop, &c->later, free_later, c);
+}
+
+static void
+http1_abort(struct http1 *c)
+{
+	if (!closed(c))
+		wire_reset(&c->wire);
+	http1_close(c);
+}
+
+/* Our side ends; what the client still sends is read, so that no reset cuts
+ * off what it has not read yet. */
+static void
+linger(struct http1 *c)
+{
+	c->state = HTTP1_LINGER;
+	if (wire_shut(&c->wire) < 0 || wire_read(&c->wire, true) < 0) {
+		http1_close(c);
+		return;
+	}
+	set_deadline(c, c->d.w->linger_kind);
+}
+
+/* --- after an answer ------------------------------------------------------ */
+
+static void
+settle(struct http1 *c)
+{
+	struct worker *w = c->d.w;
+	bool more = c->in.len > c->in_off;
+
+	if (!c->keep && c->clean && !more) {
+		http1_close(c);
+	} else if (!c->keep) {
+		linger(c);
+	} else {
+		c->state = HTTP1_HEAD;
+		c->scanned = 0;
+		if (wire_read(&c->wire, true) < 0) {
+			http1_close(c);
+			return;
+		}
+		set_deadline(c, w->idle_kind);
+		if (more)
+			loop_defer(w->loop, &c->next, on_next, c);
+	}
+}
+
+static void
+finish(struct http1 *c, bool keep, bool clean)
+{
+	c->keep = keep && !c->d.eof;
+	c->clean = clean;
+	if (wire_pending(&c->wire) == 0) {
+		settle(c);
+		return;
+	}
+	c->state = HTTP1_FLUSH;
+	set_deadline(c, c->d.w->idle_kind);
+}
+
+/* --- as a downstream ------------------------------------------------------ */
+
+static int
+op_send(struct downstream *d, size_t head, struct iovec *iov, int n)
+{
+	(void)head;
+	return wire_send(&http1_of(d)->wire, iov, n);
+}
+
+static size_t
+op_pending(const struct downstream *d)
+{
+	return wire_pending(&((const struct http1 *)d)->wire);
+}
+
+static int
+op_read(struct downstream *d, bool on)
+{
+	return wire_read(&http1_of(d)->wire, on);
+}
+
+static int
+op_stash(struct downstream *d, struct span s)
+{
+	return buf_append(&http1_of(d)->in, s.p, s.n);
+}
+
+static void
+op_done(struct downstream *d, bool keep, bool clean)
+{
+	finish(http1_of(d), keep, clean);
+}
+
+static void
+op_close(struct downstream *d)
+{
+	http1_close(http1_of(d));
+}
+
+static void
+op_abort(struct downstream *d)
+{
+	http1_abort(http1_of(d));
+}
+
+static const struct downstream_ops downstream_ops = {
+	.send = op_send,
+	.pending = op_pending,
+	.read = op_read,
+	.stash = op_stash,
+	.done = op_done,
+	.close = op_close,
+	.abort = op_abort,
+};
+
+/* --- as a client of the gate ---------------------------------------------- */
+
+static bool
+on_gate_idle(struct gate_client *client)
+{
+	struct http1 *c = client->owner;
+
+	return c->state == HTTP1_HEAD && c->in.len == c->in_off;
+}
+
+static void
+on_gate_close(struct gate_client *client)
+{
+	http1_close(client->owner);
+}
+
+static const struct gate_client_ops client_ops = {
+	.idle = on_gate_idle,
+	.close = on_gate_close,
+};
+
+int
+http1_open(struct worker *w, int fd, const struct sockaddr *sa, bool internal)
+{
+	struct http1 *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		fd_close(&fd);
+		return -ENOMEM;
+	}
+	c->d.ops = &downstream_ops;
+	c->d.w = w;
+	c->d.peer = &c->peer;
+	c->client.ops = &client_ops;
+	c->client.owner = c;
+	c->dl.fn = on_deadline;
+	c->dl.arg = c;
+	buf_init(&c->in, HTTP1_IN_MAX);
+	peer_init(&c->peer, sa, internal);
+	wire_open(&c->wire, w->base, fd, on_read, on_write, c);
+	if (wire_read(&c->wire, true) < 0) {
+		wire_close(&c->wire);
+		free(c);
+		return -ENOMEM;
+	}
+	gate_enter(&w->gate, &c->client);
+	set_deadline(c, w->idle_kind);
+	return 0;
+}
+
+/* --- heads ---------------------------------------------------------------- */
+
+static enum scoreboard_fault
+fault_of(unsigned status)
+{
+	return status == 414 ? FAULT_URI_TOO_LONG
+	    : status == 431  ? FAULT_HEAD_TOO_LARGE
+			     : FAULT_BAD_REQUEST;
+}
+
+/* Before there is an exchange: answer and close. */
+static void
+refuse(struct http1 *c, unsigned status, enum scoreboard_fault fault,
+    const char *detail)
+{
+	struct worker *w = c->d.w;
+	char id[WORKER_ID];
+	struct compose_problem p = {
+		.status = status,
+		.fault = fault,
+		.detail = detail,
+		.id = { id, sizeof(id) },
+		.allowed = status == 405 ? ROUTE_OTHER - 1 : 0,
+		.close = true,
+	};
+	struct iovec iov = { w->heads, 0 };
+
+	worker_id(w, id);
+	count64(&w->cells->bad_requests, 1);
+	iov.iov_len = compose_problem(&p, w->heads, WORKER_HEADS);
+	c->in_off = c->in.len;
+	if (wire_send(&c->wire, &iov, 1) < 0)
+		http1_close(c);
+	else
+		finish(c, false, false);
+}
+
+/* What is not yet a head, or comes after the one that is being answered. */
+static void
+keep_rest(struct http1 *c, struct span rest)
+{
+	if (c->in.len > 0 && rest.p >= c->in.data &&
+	    rest.p <= c->in.data + c->in.len) {
+		c->in_off = c->in.len - rest.n;
+		return;
+	}
+	buf_clear(&c->in);
+	c->in_off = 0;
+	if (rest.n > 0 && buf_append(&c->in, rest.p, rest.n) < 0)
+		http1_close(c);
+}
+
+static void
+wait_for_more(struct http1 *c, struct span part)
+{
+	keep_rest(c, part);
+	if (closed(c) || part.n == 0)
+		return;
+	/* From its first byte on, not from its last. */
+	if (c->dl.kind != c->d.w->head_kind)
+		set_deadline(c, c->d.w->head_kind);
+}
+
+/* A whole head is there. Returns what is behind the request. */
+static struct span
+begin(struct http1 *c, const struct head *h, struct span in)
+{
+	size_t used;
+
+	in.p += h->size;
+	in.n -= h->size;
+	c->scanned = 0;
+	c->state = HTTP1_BUSY;
+	deadline_clear(&c->dl);
+	c->dl.kind = NULL;
+	peer_check(&c->peer, c->d.w->table);
+	used = exchange_begin(&c->d, h, in);
+	in.p += used;
+	in.n -= used;
+	return in;
+}
+
+/* Answer heads in order, until one is under way or incomplete. */
+static void
+parse(struct http1 *c, struct span in)
+{
+	struct worker *w = c->d.w;
+	struct head h;
+
+	do {
+		enum head_verdict v;
+
+		head_init(&h, w->headers, HEAD_HEADERS_MAX);
+		v = head_request(&h, in, &c->scanned);
+		if (v == HEAD_MORE) {
+			wait_for_more(c, in);
+			return;
+		}
+		if (v == HEAD_REFUSED) {
+			refuse(c, head_refusal_status(h.refusal),
+			    fault_of(head_refusal_status(h.refusal)),
+			    head_refusal_text(h.refusal));
+			return;
+		}
+		in = begin(c, &h, in);
+	} while (!closed(c) && c->state == HTTP1_HEAD && in.n > 0);
+	if (closed(c))
+		return;
+	if (c->state == HTTP1_LINGER)
+		c->in_off = c->in.len;
+	else
+		keep_rest(c, in);
+}
+
+static void
+on_next(void *arg)
+{
+	struct http1 *c = arg;
+	struct span in = { c->in.data + c->in_off, c->in.len - c->in_off };
+
+	if (closed(c) || c->state != HTTP1_HEAD || in.n == 0)
+		return;
+	worker_tick(c->d.w);
+	parse(c, in);
+}
+
+/* --- events --------------------------------------------------------------- */
+
+static void
+read_head(struct http1 *c)
+{
+	struct worker *w = c->d.w;
+	size_t have = c->in.len - c->in_off;
+	ssize_t n;
+
+	if (have > 0)
+		memcpy(w->scratch, c->in.data + c->in_off, have);
+	n = wire_recv(&c->wire, w->scratch + have, WORKER_SCRATCH - have);
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		http1_close(c);
+		return;
+	}
+	worker_tick(w);
+	if (have > 0) {
+		buf_clear(&c->in);
+		c->in_off = 0;
+	}
+	parse(c, (struct span){ w->scratch, have + (size_t)n });
+}
+
+/* A FIN after the request: the answer may take a little while yet. */
+static void
+half_closed(struct http1 *c)
+{
+	if (!exchange_has_request(c->d.x)) {
+		exchange_cancel(c->d.x);
+		return;
+	}
+	c->d.eof = true;
+	wire_pause(&c->wire);
+	set_deadline(c, c->d.w->gone_kind);
+}
+
+static void
+read_body(struct http1 *c)
+{
+	struct worker *w = c->d.w;
+	struct span in = { w->scratch, 0 };
+	ssize_t n = wire_recv(&c->wire, w->scratch, WORKER_SCRATCH);
+
+	if (n == -EAGAIN)
+		return;
+	if (n < 0) {
+		exchange_cancel(c->d.x);
+		return;
+	}
+	worker_tick(w);
+	in.n = (size_t)n;
+	if (n == 0) {
+		half_closed(c);
+	} else if (!exchange_has_request(c->d.x)) {
+		request_push(c->d.x, in);
+	} else {
+		/* The next request: it waits its turn. */
+		wire_pause(&c->wire);
+		if (buf_append(&c->in, in.p, in.n) < 0)
+			exchange_cancel(c->d.x);
+	}
+}
+
+static void
+discard(struct http1 *c)
+{
+	ssize_t n = wire_recv(&c->wire, c->d.w->scratch, WORKER_SCRATCH);
+
+	if (n == -EAGAIN)
+		return;
+	if (n > 0)
+		c->lingered += (size_t)n;
+	if (n <= 0 || c->lingered > HTTP1_LINGER_MAX)
+		http1_close(c);
+}
+
+static void
+on_read(evutil_socket_t fd, short what, void *arg)
+{
+	struct http1 *c = arg;
+
+	(void)fd;
+	(void)what;
+	switch (c->state) {
+	case HTTP1_HEAD:
+		read_head(c);
+		break;
+	case HTTP1_BUSY:
+		read_body(c);
+		break;
+	case HTTP1_FLUSH:
+		/* It may send more once it has read its answer. */
+		wire_pause(&c->wire);
+		break;
+	case HTTP1_LINGER:
+		discard(c);
+		break;
+	}
+}
+
+static void
+on_write(evutil_socket_t fd, short what, void *arg)
+{
+	struct http1 *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (wire_flush(&c->wire) < 0) {
+		http1_close(c);
+		return;
+	}
+	worker_tick(c->d.w);
+	if (c->state == HTTP1_FLUSH)
+		set_deadline(c, c->d.w->idle_kind);
+	if (wire_pending(&c->wire) > 0)
+		return;
+	if (c->state == HTTP1_BUSY)
+		answer_drained(c->d.x);
+	else if (c->state == HTTP1_FLUSH)
+		settle(c);
+}
+
+static void
+on_deadline(void *arg)
+{
+	struct http1 *c = arg;
+
+	if (c->state == HTTP1_HEAD && c->in.len > c->in_off)
+		refuse(c, 408, FAULT_TIMEOUT,
+		    "the head of the request did not come in time");
+	else if (c->state == HTTP1_FLUSH)
+		http1_abort(c);
+	else
+		http1_close(c);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * http1 - one client's connection of HTTP/1
+ *
+ * It reads heads, hands each to an exchange, one at a time and in order, and
+ * closes as it should: what a client may still be reading is never cut off by
+ * a reset, and what is broken never looks complete. Freed at the end of the
+ * turn in which it was closed.
+ */
+
+#ifndef PROXY_HTTP1_H
+#define PROXY_HTTP1_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "loop/loop.h"
+#include "proxy/deadline.h"
+#include "proxy/downstream.h"
+#include "proxy/gate.h"
+#include "proxy/wire.h"
+
+#define HTTP1_IN_MAX (64U * 1024)
+#define HTTP1_HEAD_MS 10000 /* from the first byte of a head to its last */
+#define HTTP1_IDLE_MS 75000 /* between requests */
+#define HTTP1_GONE_MS 5000  /* for the answer, after a FIN */
+#define HTTP1_LINGER_MS 2000
+#define HTTP1_LINGER_MAX (1024U * 1024)
+
+enum http1_state {
+	HTTP1_HEAD,   /* idle, or with a part of a head */
+	HTTP1_BUSY,   /* the exchange has it */
+	HTTP1_FLUSH,  /* the answer is complete, not all of it sent */
+	HTTP1_LINGER, /* our side is shut; reading what still comes */
+};
+
+struct http1 {
+	struct downstream d; /* first: one is the other */
+	struct gate_client client;
+	struct peer peer;
+	struct wire wire;
+	struct deadline dl;
+	struct loop_later next, later;
+	enum http1_state state;
+	bool keep;     /* after FLUSH */
+	bool clean;    /* after FLUSH: nothing more is coming */
+	struct buf in; /* a part of a head, or later requests */
+	size_t in_off; /* of `in`, used up */
+	size_t scanned;
+	size_t lingered;
+};
+
+/* fd becomes its own. -ENOMEM: it was closed. */
+int http1_open(struct worker *w, int fd, const struct sockaddr *sa,
+    bool internal) MUST_CHECK;
+
+#endif /* PROXY_HTTP1_H */

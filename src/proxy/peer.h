@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * peer - who is at the other end of a client's connection
+ */
+
+#ifndef PROXY_PEER_H
+#define PROXY_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/str.h"
+
+#define PEER_TEXT 46 /* an address as text, with a NUL */
+
+struct table;
+
+struct peer {
+	unsigned char address[16]; /* v4 mapped; zero for a Unix socket */
+	bool local;		   /* a Unix socket */
+	bool internal;		   /* it came through an internal listener */
+	bool trusted;		   /* in trusted_proxies, as of `checked` */
+	unsigned char text_len;
+	uint64_t checked; /* generation */
+	char text[PEER_TEXT];
+};
+
+void peer_init(struct peer *p, const struct sockaddr *sa, bool internal);
+
+/* Look up `trusted` where another table has come into force. */
+void peer_check(struct peer *p, const struct table *t);
+
+static inline struct span
+peer_text(const struct peer *p)
+{
+	return (struct span){ p->text, p->text_len };
+}
+
+#endif /* PROXY_PEER_H */
