@@ -47,6 +47,7 @@
 
 #define WORKERS 8
 #define WORDS 16
+#define ENDPOINTS_MAX 1024 /* of one service */
 
 struct peer {
 	int fd;
@@ -60,7 +61,7 @@ static int listener_fds[SNAPSHOT_LISTENERS_MAX];
 static struct snapshot_network trusted[16];
 static struct snapshot_service services[256];
 static uint32_t calls[256][16];
-static struct snapshot_endpoint endpoints[256][64];
+static struct snapshot_endpoint endpoints[256][ENDPOINTS_MAX];
 static struct snapshot_route routes[512];
 static struct peer peers[WORKERS];
 static int board_fd;
