@@ -31,6 +31,8 @@
 #define CONF_NAME_MAX 63 /* service names: [a-z][a-z0-9-]* */
 #define CONF_REPLICAS_MAX 256
 #define CONF_SERVICES_MAX 1024
+#define CONF_TOKENS_MAX 8 /* protocols of a route */
+#define CONF_TOKEN_MAX 31
 #define CONF_ARGS_MAX 255	   /* of a command */
 #define CONF_ENV_MAX 200	   /* of a service */
 #define CONF_SPAWN_MAX (64 * 1024) /* bytes of command and env together */
@@ -106,14 +108,15 @@ enum {
 };
 
 struct conf_route {
-	const char *host;    /* NULL: any; "*.example.org" allowed */
-	const char *path;    /* begins with '/' */
-	const char *rewrite; /* replaces the matched prefix; NULL: off */
-	unsigned methods;    /* a set of CONF_GET ... */
-	bool exact;	     /* `exact:` was given instead of `path:` */
-	bool strip;	     /* the prefix is taken off */
-	bool internal;	     /* expose: internal */
-	unsigned line;	     /* where it stands in the service's file */
+	const char *host;	    /* NULL: any; "*.example.org" allowed */
+	const char *path;	    /* begins with '/' */
+	const char *rewrite;	    /* replaces the matched prefix; NULL: off */
+	const char *const *upgrade; /* protocols; NULL at the end */
+	unsigned methods;	    /* a set of CONF_GET ... */
+	bool exact;		    /* `exact:` was given instead of `path:` */
+	bool strip;		    /* the prefix is taken off */
+	bool internal;		    /* expose: internal */
+	unsigned line;		    /* where it stands in the service's file */
 };
 
 enum conf_balance {
@@ -148,6 +151,7 @@ struct conf_limits {
 	uint64_t body;
 	uint64_t request_timeout_ms;
 	uint64_t idle_timeout_ms; /* bodies and streams */
+	uint64_t websocket_idle_ms;
 };
 
 struct conf_resources {

@@ -144,17 +144,14 @@ read_presets(const struct target *t, const char *list, void *base)
 	for (size_t i = 0; t->table[i].path != NULL; i++) {
 		const struct schema *row = &t->table[i];
 		struct value_site site = site_of(t, row->path);
-		struct node node = { 0 };
+		struct node node = { 0 }, only = { 0 };
 		const char *end = strchr(row->path, ']');
 
 		if (row->preset == NULL || (end == NULL) != (n == 0) ||
 		    strncmp(row->path, list, n) != 0)
 			continue;
-		node_resolve(&node, row->preset);
-		if (strcmp(row->preset, "[]") == 0)
-			node.kind = NODE_LIST;
-		else if (strcmp(row->preset, "{}") == 0)
-			node.kind = NODE_MAP;
+		if (node_preset(&node, &only, row->preset, site.arena) < 0)
+			return value_nomem(&site);
 		if (!value_read(&site, row, &node, base))
 			return false;
 	}
@@ -426,7 +423,6 @@ loader_init(struct loader *l, const char *file, struct buf *errors)
 	}
 	l->preset.hash_name = "";
 	l->preset.liveness.rise = 1;
-	l->preset.stop.websocket_drain_ms = 5 * 60 * 1000;
 	return read_presets(&service, "", &l->preset) &&
 	    read_presets(&root, "", &l->box->conf);
 }

@@ -249,3 +249,25 @@ node_from_json(struct arena *a, json_t *root)
 {
 	return new_from_json(a, root, NODE_DEPTH_MAX);
 }
+
+int
+node_preset(
+    struct node *n, struct node *only, const char *text, struct arena *arena)
+{
+	struct span inside = span_of(text);
+
+	node_resolve(n, text);
+	if (text[0] == '{')
+		n->kind = NODE_MAP;
+	if (text[0] != '[')
+		return 0;
+	n->kind = NODE_LIST;
+	if (inside.n == 2)
+		return 0;
+	only->kind = NODE_STRING;
+	only->text = arena_copy(
+	    arena, (struct span){ inside.p + 1, inside.n - 2 });
+	n->first = n->last = only;
+	n->n = 1;
+	return only->text == NULL ? -ENOMEM : 0;
+}

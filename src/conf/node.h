@@ -46,6 +46,13 @@ struct node {
 	struct node *next; /* sibling */
 };
 
+/*
+ * The default of a key: a plain scalar, [], {}, or a list of one string, which
+ * is `only`. -ENOMEM.
+ */
+int node_preset(struct node *n, struct node *only, const char *text,
+    struct arena *arena) MUST_CHECK;
+
 /* A plain scalar under the YAML 1.2 core schema; text is borrowed. */
 void node_resolve(struct node *n, const char *text);
 

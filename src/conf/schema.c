@@ -120,6 +120,7 @@ static const struct {
 	[SCHEMA_SIZE] =		{ "size", NULL },
 	[SCHEMA_PERCENT] =	{ "percentage", NULL },
 	[SCHEMA_ARGV] =		{ "list of strings", "a list of 1 to %llu strings, the first not empty" },
+	[SCHEMA_TOKENS] =	{ "list of protocols", "a list of at most %llu different protocols of lower-case letters, digits, dots and dashes, at most 31 each, and not h2c" },
 	[SCHEMA_NAMES] =	{ "list of names", "a list of at most %llu different names of services" },
 	[SCHEMA_ENV] =		{ "mapping of strings", "a mapping of at most %llu variables to strings in quotes" },
 	[SCHEMA_REPLICAS] =	{ "integer", NULL },

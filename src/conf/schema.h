@@ -36,6 +36,7 @@ enum schema_type {
 	SCHEMA_PERCENT,	 /* unsigned */
 
 	SCHEMA_ARGV,	    /* const char *const *, not empty */
+	SCHEMA_TOKENS,	    /* const char *const *: protocols */
 	SCHEMA_NAMES,	    /* const char *const *: services */
 	SCHEMA_ENV,	    /* struct conf_service */
 	SCHEMA_REPLICAS,    /* struct conf_service */

@@ -175,6 +175,10 @@ const struct schema schema_service[] = {
 { "route[].rewrite", SCHEMA_URL_PATH, SCHEMA_LIVE, ROUTE(rewrite),
 	.max = 1024, .derived = "the path goes on as it came",
 	.text = "What stands in the place of path; not together with strip." },
+{ "route[].upgrade", SCHEMA_TOKENS, SCHEMA_LIVE, ROUTE(upgrade),
+	.max = CONF_TOKENS_MAX, .preset = "[websocket]",
+	.text = "Protocols that a client may switch to with the Upgrade "
+		"header. An empty list: none." },
 { "route[].expose", SCHEMA_FLAG, SCHEMA_LIVE, ROUTE(internal),
 	.choices = "public|internal", .preset = "public",
 	.text = "internal: only other services reach it, by DROVER_URL." },
@@ -263,6 +267,11 @@ const struct schema schema_service[] = {
 	.min = 0, .max = DAY, .preset = "30s",
 	.text = "How long requests in flight may take after it has left "
 		"rotation." },
+{ "stop.websocket_drain", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(stop.websocket_drain_ms),
+	.min = 0, .max = DAY, .preset = "5m",
+	.text = "How long its WebSockets may stay open after it has left "
+		"rotation." },
 { "stop.signal", SCHEMA_SIGNAL, SCHEMA_LIVE, SERVICE(stop.signal),
 	.choices = "TERM|INT|QUIT|HUP|USR1|USR2|WINCH", .preset = "TERM",
 	.text = "What it is then sent." },
@@ -305,6 +314,11 @@ const struct schema schema_service[] = {
 	SERVICE(limits.idle_timeout_ms),
 	.min = 1, .max = DAY, .preset = "60s",
 	.text = "How long a body or a stream may stand still." },
+
+{ "limits.websocket_idle", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(limits.websocket_idle_ms),
+	.min = 1, .max = DAY, .preset = "10m",
+	.text = "How long a WebSocket may be silent in both directions." },
 
 { "resources", SCHEMA_GROUP,
 	.text = "Ceilings for each copy. What the host cannot enforce is shown "

@@ -29,6 +29,7 @@ static const struct {
 	[SCHEMA_SIZE] =		{ read_size,	   write_size },
 	[SCHEMA_PERCENT] =	{ read_percent,	   write_percent },
 	[SCHEMA_ARGV] =		{ read_argv,	   write_strings },
+	[SCHEMA_TOKENS] =	{ read_tokens,	   write_strings },
 	[SCHEMA_NAMES] =	{ read_names,	   write_strings },
 	[SCHEMA_ENV] =		{ read_env,	   write_env },
 	[SCHEMA_REPLICAS] =	{ read_replicas,   write_replicas },

@@ -55,6 +55,35 @@ stands_before(const struct node *list, const struct node *n)
 	return false;
 }
 
+static bool
+is_protocol(const char *s)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "0123456789.-";
+	size_t n = strlen(s);
+
+	return n > 0 && n <= CONF_TOKEN_MAX && s[strspn(s, allowed)] == '\0' &&
+	    strcmp(s, "h2c") != 0;
+}
+
+bool
+read_tokens(const struct value_site *site, const struct schema *row,
+    const struct node *n, void *field)
+{
+	const char *const *tokens;
+
+	if (n->kind != NODE_LIST || n->n > row->max)
+		return value_refuse(site, row, n);
+	for (const struct node *e = n->first; e != NULL; e = e->next)
+		if (e->kind != NODE_STRING || !is_protocol(e->text) ||
+		    stands_before(n, e))
+			return value_refuse(site, row, e);
+	tokens = copy_strings(site, row, n);
+	if (tokens != NULL)
+		*(const char *const **)field = tokens;
+	return tokens != NULL;
+}
+
 bool
 read_names(const struct value_site *site, const struct schema *row,
     const struct node *n, void *field)

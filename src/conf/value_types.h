@@ -30,9 +30,9 @@ value_reader read_address, read_host, read_url_path, read_networks,
 value_writer write_networks, write_registry;
 
 /* lists and what belongs to a service: value_service.c */
-value_reader read_argv, read_names, read_env, read_replicas, read_methods,
-    read_hash, read_route_path, read_route_exact, read_ready, read_check_path,
-    read_check_tcp, read_check_exec;
+value_reader read_argv, read_tokens, read_names, read_env, read_replicas,
+    read_methods, read_hash, read_route_path, read_route_exact, read_ready,
+    read_check_path, read_check_tcp, read_check_exec;
 value_writer write_strings, write_env, write_replicas, write_methods,
     write_hash, write_route_path, write_route_exact, write_ready,
     write_check_path, write_check_tcp, write_check_exec;

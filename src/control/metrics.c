@@ -82,6 +82,13 @@ bytes_out(const struct service *s, const struct scoreboard_service_view *v)
 	return (double)v->bytes_out;
 }
 
+static double
+upgrades(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)s;
+	return (double)v->upgrades;
+}
+
 /* clang-format off */
 static const struct service_metric service_metrics[] = {
 	{ "service_replicas_desired", "gauge", "Replicas wanted.", desired },
@@ -93,6 +100,7 @@ static const struct service_metric service_metrics[] = {
 	{ "service_resends_total", "counter", "Requests sent again outside the budget.", resends },
 	{ "service_request_bytes_total", "counter", "Bytes of request bodies.", bytes_in },
 	{ "service_response_bytes_total", "counter", "Bytes of response bodies.", bytes_out },
+	{ "service_upgrades_total", "counter", "Requests that became WebSockets.", upgrades },
 };
 /* clang-format on */
 
@@ -239,6 +247,24 @@ put_instances(struct control *c, struct buf *out)
 }
 
 static int
+put_tunnels(struct control *c, struct buf *out)
+{
+	int r = head(
+	    out, "instance_websockets", "gauge", "WebSockets that are open.");
+
+	LIST_EACH (s, &c->services, struct service, link)
+		LIST_EACH (i, &s->replicas, struct replica, link)
+			if (r == 0 && i->cell >= 0)
+				r = buf_printf(out,
+				    "drover_instance_websockets{instance="
+				    "\"%s\"} %u\n",
+				    i->id,
+				    scoreboard_tunnels(
+					c->workers.board, (unsigned)i->cell));
+	return r;
+}
+
+static int
 put_memory(struct control *c, struct buf *out)
 {
 	int r = head(out, "instance_memory_bytes", "gauge",
@@ -315,6 +341,8 @@ control_metrics(struct control *c, struct buf *out)
 		r = put_instances(c, out);
 	if (r == 0)
 		r = put_memory(c, out);
+	if (r == 0)
+		r = put_tunnels(c, out);
 	if (r == 0)
 		r = put_workers(c, out);
 	return r == 0 ? put_self(c, out) : r;

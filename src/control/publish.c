@@ -3,6 +3,7 @@
 #include "control/publish.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -141,13 +142,31 @@ publish_sweep(struct control *c)
 }
 
 bool
-publish_drained(struct control *c, uint64_t generation, int cell)
+publish_left(struct control *c, uint64_t generation)
 {
 	for (unsigned i = 0; i < c->workers.n; i++)
 		if (c->workers.all[i].applied < generation)
 			return false;
-	return cell < 0 || c->workers.board == NULL ||
-	    scoreboard_inflight(c->workers.board, (unsigned)cell) == 0;
+	return true;
+}
+
+unsigned
+publish_busy(struct control *c, int cell, unsigned *tunnels)
+{
+	*tunnels = 0;
+	if (cell < 0 || c->workers.board == NULL)
+		return 0;
+	*tunnels = scoreboard_tunnels(c->workers.board, (unsigned)cell);
+	return scoreboard_inflight(c->workers.board, (unsigned)cell);
+}
+
+bool
+publish_drained(struct control *c, uint64_t generation, int cell)
+{
+	unsigned tunnels;
+
+	return publish_left(c, generation) &&
+	    publish_busy(c, cell, &tunnels) + tunnels == 0;
 }
 
 /* --- building ------------------------------------------------------------- */
@@ -276,6 +295,7 @@ add_service(
 		.queue_timeout_ms = ms32(limits->queue_timeout_ms),
 		.request_timeout_ms = ms32(limits->request_timeout_ms),
 		.idle_timeout_ms = ms32(limits->idle_timeout_ms),
+		.websocket_idle_ms = ms32(limits->websocket_idle_ms),
 		.body = limits->body,
 		.token = s->token,
 	};
@@ -283,14 +303,31 @@ add_service(
 	add_calls(b, out, s);
 }
 
+/* "websocket other" */
+static const char *
+upgrades(struct build *b, const struct conf_route *r)
+{
+	char text[SNAPSHOT_UPGRADE_MAX + 1] = "", *copy;
+	size_t n = 0;
+
+	for (size_t i = 0; r->upgrade[i] != NULL; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+		    i > 0 ? " " : "", r->upgrade[i]);
+	copy = arena_copy(&b->arena, span_of(text));
+	if (copy == NULL)
+		b->no_memory = true;
+	return copy;
+}
+
 static void
-add_route(
-    struct snapshot_route *out, const struct conf_route *r, uint32_t service)
+add_route(struct build *b, struct snapshot_route *out,
+    const struct conf_route *r, uint32_t service)
 {
 	*out = (struct snapshot_route){
 		.host = r->host,
 		.path = r->path,
 		.rewrite = r->rewrite,
+		.upgrade = upgrades(b, r),
 		.methods = r->methods,
 		.flags = (r->exact ? SNAPSHOT_ROUTE_EXACT : 0U) |
 		    (r->strip ? SNAPSHOT_ROUTE_STRIP : 0U) |
@@ -322,7 +359,8 @@ add_services(struct build *b)
 	LIST_EACH (s, &b->c->services, struct service, link) {
 		add_service(b, &b->services[at], s);
 		for (size_t i = 0; i < s->spec->nroutes; i++)
-			add_route(&b->routes[route++], &s->spec->routes[i], at);
+			add_route(
+			    b, &b->routes[route++], &s->spec->routes[i], at);
 		at++;
 	}
 	b->snap.services = b->services;

@@ -29,6 +29,12 @@ void publish_send(struct control *c, struct worker *w);
 /* A worker reported this generation: ours continue above it. */
 void publish_seen(struct control *c, uint64_t generation);
 
+/* All workers are past it. */
+bool publish_left(struct control *c, uint64_t generation);
+
+/* Requests in flight on the cell (-1: none), and WebSockets. */
+unsigned publish_busy(struct control *c, int cell, unsigned *tunnels);
+
 /* All workers are past it, and nothing is in flight on the cell (-1: none). */
 bool publish_drained(struct control *c, uint64_t generation, int cell);
 

@@ -87,12 +87,26 @@ op_arm(void *owner, struct instance *in, uint64_t ms)
 		loop_timer_arm(&r->deadline, ms);
 }
 
+/* Requests and WebSockets have a time each to come to their end. */
+static bool
+drained(const struct replica *r)
+{
+	struct control *c = r->service->control;
+	const struct conf_stop *stop = &r->service->spec->stop;
+	uint64_t took = loop_now(c->loop) - r->since;
+	unsigned tunnels, requests = publish_busy(c, r->cell, &tunnels);
+
+	return publish_left(c, r->drain_generation) &&
+	    (requests == 0 || took >= stop->drain_ms) &&
+	    (tunnels == 0 || took >= stop->websocket_drain_ms);
+}
+
 static void
 on_drain_poll(void *arg)
 {
 	struct replica *r = arg;
 
-	if (publish_drained(r->service->control, r->drain_generation, r->cell))
+	if (drained(r))
 		replica_post(r, INSTANCE_EV_DRAINED, NULL);
 	else
 		loop_timer_arm(&r->drain, DRAIN_POLL_MS);

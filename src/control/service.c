@@ -69,12 +69,19 @@ service_by_name(struct control *c, const char *name)
 	return NULL;
 }
 
+static uint64_t
+max_ms(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void
 service_policy(const struct conf_service *spec, struct instance_policy *p)
 {
 	*p = (struct instance_policy){
 		.start_ms = spec->start_timeout_ms,
-		.drain_ms = spec->stop.drain_ms,
+		.drain_ms = max_ms(
+		    spec->stop.drain_ms, spec->stop.websocket_drain_ms),
 		.stop_ms = spec->stop.timeout_ms,
 		.restart_first_ms = spec->restart.first_ms,
 		.restart_base_ms = spec->restart.base_ms,

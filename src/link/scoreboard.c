@@ -220,6 +220,7 @@ add_endpoint(
 	v->errors += LOAD(e->errors);
 	v->bytes_in += LOAD(e->bytes_in);
 	v->bytes_out += LOAD(e->bytes_out);
+	v->tunnels += LOAD(e->tunnels);
 }
 
 void
@@ -249,6 +250,7 @@ add_service(
 	v->cancelled += LOAD(s->cancelled);
 	v->bytes_in += LOAD(s->bytes_in);
 	v->bytes_out += LOAD(s->bytes_out);
+	v->upgrades += LOAD(s->upgrades);
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		v->latency.count[i] += LOAD(s->latency[i]);
 		v->waited.count[i] += LOAD(s->waited[i]);
@@ -273,6 +275,17 @@ scoreboard_inflight(const struct scoreboard *sb, unsigned cell)
 	for (unsigned w = 0; w < top(sb); w++)
 		if (alive(sb, w))
 			sum += LOAD(sb->map->areas[w].endpoints[cell].inflight);
+	return sum;
+}
+
+unsigned
+scoreboard_tunnels(const struct scoreboard *sb, unsigned cell)
+{
+	unsigned sum = 0;
+
+	for (unsigned w = 0; w < top(sb); w++)
+		if (alive(sb, w))
+			sum += LOAD(sb->map->areas[w].endpoints[cell].tunnels);
 	return sum;
 }
 

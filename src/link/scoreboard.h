@@ -64,7 +64,8 @@ struct scoreboard_endpoint { /* 64 bytes: a line of its own */
 	_Atomic uint64_t errors;   /* 5xx that it answered */
 	_Atomic uint64_t bytes_in; /* of request bodies and heads, to it */
 	_Atomic uint64_t bytes_out;
-	uint64_t room;
+	_Atomic uint32_t tunnels; /* WebSockets now; not in inflight */
+	uint32_t room;
 };
 
 /* Responses of ours, by what went wrong: the words of Drover-Error. */
@@ -100,7 +101,8 @@ struct scoreboard_service { /* 4096 bytes: a page */
 	_Atomic uint64_t cancelled;   /* the client went first */
 	_Atomic uint64_t bytes_in;    /* request bodies */
 	_Atomic uint64_t bytes_out;   /* response bodies */
-	uint64_t room[98];
+	_Atomic uint64_t upgrades;    /* answered with 101 */
+	uint64_t room[97];
 	_Atomic uint32_t latency[HISTOGRAM_BUCKETS]; /* us, whole exchange */
 	_Atomic uint32_t waited[HISTOGRAM_BUCKETS];  /* us, in the queue */
 };
@@ -151,6 +153,7 @@ struct scoreboard_worker_view {
 struct scoreboard_endpoint_view { /* sums over the workers */
 	uint64_t inflight, connects, connect_failures, resets, timeouts;
 	uint64_t bad_responses, requests, errors, bytes_in, bytes_out;
+	uint64_t tunnels;
 };
 
 struct scoreboard_service_view {
@@ -158,7 +161,7 @@ struct scoreboard_service_view {
 	uint64_t responses[6];
 	uint64_t faults[FAULT_COUNT];
 	uint64_t retries, resends, over_budget, cancelled;
-	uint64_t bytes_in, bytes_out;
+	uint64_t bytes_in, bytes_out, upgrades;
 	struct histogram latency; /* us: histogram_quantile() */
 	struct histogram waited;
 };
@@ -172,6 +175,9 @@ void scoreboard_service_view(const struct scoreboard *sb, unsigned cell,
 
 /* In flight on an endpoint over all workers: what a drain waits for. */
 unsigned scoreboard_inflight(const struct scoreboard *sb, unsigned cell);
+
+/* The same for WebSockets, which have a drain of their own. */
+unsigned scoreboard_tunnels(const struct scoreboard *sb, unsigned cell);
 
 /* The stable word for a fault, as in Drover-Error; "" for FAULT_NONE. */
 const char *scoreboard_fault_name(enum scoreboard_fault fault);

@@ -71,6 +71,7 @@ pack_service(struct packer *p, const struct snapshot_service *s)
 	pack_u32(p, s->idle_timeout_ms);
 	pack_u64(p, s->body);
 	pack_str(p, s->token);
+	pack_u32(p, s->websocket_idle_ms);
 	pack_close(p);
 	pack_u32(p, s->ncalls);
 	for (uint32_t i = 0; i < s->ncalls; i++)
@@ -90,6 +91,7 @@ pack_route(struct packer *p, const struct snapshot_route *r)
 	pack_u32(p, r->methods);
 	pack_u32(p, r->flags);
 	pack_u32(p, r->service);
+	pack_str(p, r->upgrade);
 	pack_close(p);
 }
 
@@ -280,6 +282,7 @@ read_service(struct reader *r, struct snapshot_service *s)
 	s->idle_timeout_ms = unpack_u32(&r->u);
 	s->body = unpack_u64(&r->u);
 	s->token = unpack_str(&r->u, r->arena, SNAPSHOT_TOKEN_MAX);
+	s->websocket_idle_ms = unpack_u32(&r->u);
 	unpack_close(&r->u);
 	if (r->u.error != 0)
 		return;
@@ -311,6 +314,7 @@ read_route(struct reader *r, struct snapshot_route *t, uint32_t nservices)
 	t->methods = unpack_u32(&r->u);
 	t->flags = unpack_u32(&r->u);
 	t->service = unpack_u32(&r->u);
+	t->upgrade = unpack_str(&r->u, r->arena, SNAPSHOT_UPGRADE_MAX);
 	unpack_close(&r->u);
 	if (r->u.error != 0)
 		return;

@@ -41,6 +41,7 @@
 #define SNAPSHOT_TOKEN_MAX 128
 #define SNAPSHOT_HOST_MAX 255
 #define SNAPSHOT_PATH_MAX 1024
+#define SNAPSHOT_UPGRADE_MAX 256
 #define SNAPSHOT_WEIGHT_MAX 1000
 
 enum {
@@ -104,7 +105,8 @@ struct snapshot_service {
 	uint32_t
 	    request_timeout_ms;	  /* request sent -> response head; 0: never */
 	uint32_t idle_timeout_ms; /* no byte of a body moved; 0: never */
-	uint64_t body;		  /* a request's body at most; 0: none at all */
+	uint32_t websocket_idle_ms; /* nor of an upgraded one; 0: never */
+	uint64_t body; /* a request's body at most; 0: none at all */
 	/* Names this service as a caller on internal listeners; "": nobody. */
 	const char *token;
 	/* Whom it may call: indices of services, in any order. */
@@ -136,6 +138,7 @@ struct snapshot_route {
 	const char *host;    /* "" any; "a.org", "*.a.org"; lower case */
 	const char *path;    /* begins with '/' */
 	const char *rewrite; /* with REWRITE; begins with '/' */
+	const char *upgrade; /* tokens with a space between; "" none */
 	uint32_t methods;    /* a set of SNAPSHOT_GET ...; 0: any */
 	uint32_t flags;	     /* SNAPSHOT_ROUTE_* */
 	uint32_t service;    /* index into services */

@@ -9,6 +9,7 @@
 #include "proxy/downstream.h"
 #include "proxy/endpoint.h"
 #include "proxy/exchange.h"
+#include "proxy/pump.h"
 #include "proxy/service.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -162,7 +163,9 @@ send_piece(struct exchange *x, struct piece *p)
 void
 answer_drained(struct exchange *x)
 {
-	if (x->phase == EXCHANGE_ANSWERING && x->up != NULL)
+	if (x->phase == EXCHANGE_TUNNEL)
+		pump_drained(x);
+	else if (x->phase == EXCHANGE_ANSWERING && x->up != NULL)
 		hold_or_go_on(x);
 }
 
@@ -252,6 +255,18 @@ interim(struct exchange *x, const struct head *h)
 	    : downstream_send(x->down, iov.iov_len, &iov, 1);
 }
 
+/* May end x. */
+static void
+switch_protocol(struct exchange *x, const struct head *h, struct span rest)
+{
+	if (x->upgrade[0] == '\0')
+		exchange_bad_response(x, "101 that nobody asked for");
+	else if (!head_lists(h, HDR_UPGRADE, span_of(x->upgrade)))
+		exchange_bad_response(x, "101 to another protocol");
+	else
+		pump_begin(x, h, rest);
+}
+
 static int
 keep_part(struct upstream *up, struct span in)
 {
@@ -288,7 +303,7 @@ parse_heads(struct exchange *x, struct span in)
 			return;
 		}
 		if (h.status == 101) {
-			exchange_bad_response(x, "101 that nobody asked for");
+			switch_protocol(x, &h, in);
 			return;
 		}
 		if (interim(x, &h) < 0) {
@@ -327,6 +342,10 @@ exchange_readable(struct exchange *x)
 	struct piece p = { .n = 0 };
 	ssize_t n;
 
+	if (x->phase == EXCHANGE_TUNNEL) {
+		pump_readable(x);
+		return;
+	}
 	if (have > 0)
 		memcpy(w->scratch, part->data, have);
 	n = wire_recv(&x->up->wire, w->scratch + have, WORKER_SCRATCH - have);

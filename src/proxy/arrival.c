@@ -2,12 +2,15 @@
 
 /* The beginning of an exchange: where a request leads, and whether it may. */
 
+#include <string.h>
+
 #include "model/balance.h"
 #include "model/route.h"
 #include "proxy/caller.h"
 #include "proxy/compose.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
+#include "proxy/pump.h"
 #include "proxy/service.h"
 #include "proxy/table.h"
 #include "proxy/worker.h"
@@ -163,6 +166,16 @@ let_in(struct exchange *x, const struct head *h, const char **caller,
 }
 
 static void
+take_upgrade(
+    struct exchange *x, const struct head *h, const struct table_route *to)
+{
+	struct span token = pump_wanted(h, to->conf->upgrade);
+
+	if (token.n > 0)
+		memcpy(x->upgrade, token.p, token.n); /* zeroed, and has room */
+}
+
+static void
 enter_service(struct exchange *x, struct service *svc)
 {
 	x->svc = service_ref(svc);
@@ -186,6 +199,7 @@ prepare(struct exchange *x, const struct head *h)
 		    "the body is over the limit of this service");
 		return false;
 	}
+	take_upgrade(x, h, to);
 	set_key(x, h);
 	set_remaining(x, h, caller != NULL);
 	if (compose_request(x, h, to, caller) < 0) {

@@ -247,6 +247,13 @@ put_origin(
 }
 
 static void
+put_upgrade(struct pen *p, const struct exchange *x)
+{
+	PUT(p, "Connection: Upgrade\r\n");
+	put_line(p, SPAN("Upgrade"), span_of(x->upgrade));
+}
+
+static void
 put_added(struct pen *p, struct exchange *x, const struct head *h,
     const struct table_route *to, bool trusted)
 {
@@ -272,6 +279,8 @@ put_added(struct pen *p, struct exchange *x, const struct head *h,
 	}
 	if (x->framing == FRAMING_CHUNKED)
 		PUT(p, "Transfer-Encoding: chunked\r\n");
+	if (x->upgrade[0] != '\0')
+		put_upgrade(p, x);
 }
 
 int
@@ -338,7 +347,9 @@ compose_answer(struct exchange *x, const struct head *h, char *out, size_t size)
 	PUT(&p, "\r\n");
 	if (x->encode || (x->rframing == FRAMING_CHUNKED && !x->decode))
 		PUT(&p, "Transfer-Encoding: chunked\r\n");
-	if (!x->keep)
+	if (h->status == 101)
+		put_upgrade(&p, x);
+	else if (!x->keep)
 		PUT(&p, "Connection: close\r\n");
 	else if (x->http10)
 		PUT(&p, "Connection: keep-alive\r\n");

@@ -45,6 +45,13 @@ struct downstream_ops {
 	size_t (*pending)(const struct downstream *d);
 	int (*read)(struct downstream *d, bool on); /* 0, -ENOMEM */
 
+	/*
+	 * After 101: bytes both ways. What was stashed is pushed, and reading
+	 * goes on. May end x.
+	 */
+	void (*tunnel)(struct downstream *d);
+	void (*shut)(struct downstream *d); /* a tunnel's: our side ends */
+
 	/* Bytes behind the request that is under way. -ENOBUFS, -ENOMEM. */
 	int (*stash)(struct downstream *d, struct span s);
 
@@ -94,6 +101,18 @@ static inline int MUST_CHECK
 downstream_stash(struct downstream *d, struct span s)
 {
 	return d->ops->stash(d, s);
+}
+
+static inline void
+downstream_tunnel(struct downstream *d)
+{
+	d->ops->tunnel(d);
+}
+
+static inline void
+downstream_shut(struct downstream *d)
+{
+	d->ops->shut(d);
 }
 
 static inline void

@@ -112,7 +112,11 @@ drop_place(struct exchange *x)
 	struct endpoint *ep = x->ep;
 
 	x->ep = NULL;
-	if (ep != NULL)
+	if (ep == NULL)
+		return;
+	if (x->phase == EXCHANGE_TUNNEL)
+		service_untunnel(x->svc, ep);
+	else
 		service_give(x->svc, ep);
 }
 
@@ -178,8 +182,8 @@ exchange_cancel(struct exchange *x)
 }
 
 /* The answer broke off after it had begun: it may not look complete. */
-static void
-cut_off(struct exchange *x)
+void
+exchange_cut(struct exchange *x)
 {
 	struct downstream *d = x->down;
 
@@ -500,7 +504,7 @@ exchange_lost(struct exchange *x, int error)
 	count32(&x->ep->count->resets, 1);
 	x->fault = FAULT_RESET;
 	if (x->phase == EXCHANGE_ANSWERING) {
-		cut_off(x);
+		exchange_cut(x);
 	} else if (can && x->up->reused && !x->fresh) {
 		close_race(x);
 	} else if (can && endpoint_left(x->ep, error)) {
@@ -519,7 +523,7 @@ exchange_bad_response(struct exchange *x, const char *why)
 	count32(&x->ep->count->bad_responses, 1);
 	log_debug(x->ep->name, "bad response: %s", why);
 	if (x->phase == EXCHANGE_ANSWERING)
-		cut_off(x);
+		exchange_cut(x);
 	else
 		exchange_fail(x, 502, FAULT_BAD_RESPONSE,
 		    "the service sent an invalid answer");
@@ -551,7 +555,7 @@ on_deadline(void *arg)
 			    "the body of the request did not come in time");
 		break;
 	default:
-		cut_off(x);
+		exchange_cut(x);
 		break;
 	}
 }

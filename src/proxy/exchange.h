@@ -37,6 +37,7 @@
 #define EXCHANGE_ATTEMPTS 32
 #define EXCHANGE_TRIED 8
 #define EXCHANGE_ID_MAX 64
+#define EXCHANGE_UPGRADE_MAX 31
 
 struct compose_problem;
 struct downstream;
@@ -52,6 +53,7 @@ enum exchange_phase {
 	EXCHANGE_SENDING,   /* the request is not all with the endpoint */
 	EXCHANGE_WAITING,   /* it is; no response head yet */
 	EXCHANGE_ANSWERING, /* the client has (a part of) the answer */
+	EXCHANGE_TUNNEL,    /* after 101: pump.h */
 };
 
 struct exchange {
@@ -79,8 +81,9 @@ struct exchange {
 	struct chunk chunk, measure;
 	uint64_t body; /* bytes of it, without chunk framing */
 	struct buf req;
-	size_t sent;	       /* of req */
-	size_t head_len;       /* of req, the head */
+	size_t sent;				/* of req */
+	size_t head_len;			/* of req, the head */
+	char upgrade[EXCHANGE_UPGRADE_MAX + 1]; /* to what; "": not at all */
 	uint32_t remaining_ms; /* the caller's deadline; 0: none */
 
 	/* The answer. */
@@ -92,6 +95,7 @@ struct exchange {
 	enum framing rframing;
 	uint64_t rleft;
 	struct chunk rchunk;
+	bool client_end, endpoint_end; /* TUNNEL: will say no more */
 	unsigned status;
 	uint64_t bytes_out;
 
@@ -136,6 +140,12 @@ exchange_has_request(const struct exchange *x)
 	return x->read_all;
 }
 
+static inline bool
+exchange_is_tunnel(const struct exchange *x)
+{
+	return x->phase == EXCHANGE_TUNNEL;
+}
+
 /* The client is gone. Ends x. */
 void exchange_cancel(struct exchange *x);
 
@@ -146,6 +156,9 @@ void exchange_problem(struct exchange *x, struct compose_problem *p);
 
 /* The answer is complete. Ends x. */
 void exchange_finish(struct exchange *x);
+
+/* It broke off after the answer had begun. Ends x. */
+void exchange_cut(struct exchange *x);
 
 /* The upstream broke (error 0: it closed). Ends x, or starts it again. */
 void exchange_lost(struct exchange *x, int error);
@@ -175,6 +188,9 @@ void request_drop_replay(struct exchange *x);
 
 /* More of its body, and maybe of what is behind. May end x. */
 void request_push(struct exchange *x, struct span in);
+
+/* What the endpoint takes of it now; -1: it takes no more. */
+ssize_t request_write_some(struct exchange *x, const char *data, size_t n);
 
 /* Whether all of it is with the endpoint. */
 bool request_is_out(const struct exchange *x);

@@ -11,6 +11,7 @@
 #include "model/route.h"
 #include "proxy/compose.h"
 #include "proxy/exchange.h"
+#include "proxy/pump.h"
 #include "proxy/worker.h"
 
 static void on_read(evutil_socket_t fd, short what, void *arg);
@@ -148,6 +149,29 @@ op_stash(struct downstream *d, struct span s)
 }
 
 static void
+op_tunnel(struct downstream *d)
+{
+	struct http1 *c = http1_of(d);
+	struct buf in = c->in;
+	size_t off = c->in_off;
+
+	buf_init(&c->in, HTTP1_IN_MAX);
+	c->in_off = 0;
+	if (wire_read(&c->wire, true) < 0)
+		exchange_cancel(d->x);
+	else if (in.len > off)
+		request_push(
+		    d->x, (struct span){ in.data + off, in.len - off });
+	buf_done(&in);
+}
+
+static void
+op_shut(struct downstream *d)
+{
+	wire_shut(&http1_of(d)->wire); /* one that fails shows by itself */
+}
+
+static void
 op_done(struct downstream *d, bool keep, bool clean)
 {
 	finish(http1_of(d), keep, clean);
@@ -170,6 +194,8 @@ static const struct downstream_ops downstream_ops = {
 	.pending = op_pending,
 	.read = op_read,
 	.stash = op_stash,
+	.tunnel = op_tunnel,
+	.shut = op_shut,
 	.done = op_done,
 	.close = op_close,
 	.abort = op_abort,
@@ -381,6 +407,10 @@ read_head(struct http1 *c)
 static void
 half_closed(struct http1 *c)
 {
+	if (exchange_is_tunnel(c->d.x)) {
+		pump_client_eof(c->d.x);
+		return;
+	}
 	if (!exchange_has_request(c->d.x)) {
 		exchange_cancel(c->d.x);
 		return;

@@ -8,6 +8,7 @@
 #include "proxy/downstream.h"
 #include "proxy/endpoint.h"
 #include "proxy/exchange.h"
+#include "proxy/pump.h"
 #include "proxy/service.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -75,8 +76,8 @@ shut(struct exchange *x)
 }
 
 /* n bytes; how many went, or -1 when the endpoint takes no more. */
-static ssize_t
-write_some(struct exchange *x, const char *data, size_t n)
+ssize_t
+request_write_some(struct exchange *x, const char *data, size_t n)
 {
 	ssize_t sent;
 
@@ -118,7 +119,8 @@ void
 request_flush(struct exchange *x)
 {
 	if (unsent(x) > 0 && !x->write_shut) {
-		ssize_t n = write_some(x, x->req.data + x->sent, unsent(x));
+		ssize_t n = request_write_some(
+		    x, x->req.data + x->sent, unsent(x));
 
 		if (n < 0) {
 			/* Before the first byte it is as if never sent. */
@@ -136,7 +138,10 @@ request_flush(struct exchange *x)
 void
 exchange_writable(struct exchange *x)
 {
-	request_flush(x);
+	if (x->phase == EXCHANGE_TUNNEL)
+		pump_writable(x);
+	else
+		request_flush(x);
 }
 
 /* --- body bytes ----------------------------------------------------------- */
@@ -190,7 +195,7 @@ pass_on(struct exchange *x, struct span s)
 	if (x->write_shut)
 		return 0;
 	if (direct && !x->replay && unsent(x) == 0) {
-		n = write_some(x, s.p, s.n);
+		n = request_write_some(x, s.p, s.n);
 		if (n < 0) {
 			shut(x);
 			return 0;
@@ -237,6 +242,10 @@ request_push(struct exchange *x, struct span in)
 {
 	size_t used;
 
+	if (x->phase == EXCHANGE_TUNNEL) {
+		pump_push(x, in);
+		return;
+	}
 	if (request_take(x, in, &used) < 0) {
 		request_refuse(x);
 		return;

@@ -73,6 +73,7 @@ set_kinds(struct service *s)
 	s->start_kind = deadline_kind(ds, start);
 	s->request_kind = deadline_kind(ds, s->conf.request_timeout_ms);
 	s->idle_kind = deadline_kind(ds, s->conf.idle_timeout_ms);
+	s->pump_kind = deadline_kind(ds, s->conf.websocket_idle_ms);
 }
 
 void
@@ -139,7 +140,9 @@ on_load(void *arg, uint32_t i)
 {
 	struct picking *p = arg;
 
-	return inflight(p->s->endpoints[i]);
+	const struct endpoint *ep = p->s->endpoints[i];
+
+	return inflight(ep) + scoreboard_tunnels(ep->w->sb, ep->cell);
 }
 
 static const struct balance_ops picking_ops = {
@@ -250,6 +253,24 @@ service_give(struct service *s, struct endpoint *ep)
 {
 	count32(&s->count->inflight, (uint32_t)-1);
 	scoreboard_give(s->w->sb, s->w->index, ep->cell);
+	endpoint_unref(ep);
+}
+
+void
+service_tunnel(struct service *s, struct endpoint *ep)
+{
+	count32(&ep->count->tunnels, 1);
+	count64(&s->count->upgrades, 1);
+	count32(&s->count->inflight, (uint32_t)-1);
+	scoreboard_give(s->w->sb, s->w->index, ep->cell);
+	service_wake(s);
+}
+
+void
+service_untunnel(struct service *s, struct endpoint *ep)
+{
+	(void)s;
+	count32(&ep->count->tunnels, (uint32_t)-1);
 	endpoint_unref(ep);
 }
 

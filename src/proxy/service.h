@@ -58,7 +58,7 @@ struct service {
 
 	struct budget budget;
 	struct deadline_kind *queue_kind, *start_kind, *request_kind,
-	    *idle_kind;
+	    *idle_kind, *pump_kind;
 };
 
 struct service *service_new(struct worker *w, const char *name, uint32_t cell);
@@ -84,6 +84,10 @@ enum service_verdict {
 /* Choose an endpoint for x and take one of its places. */
 enum service_verdict service_pick(struct service *s, struct exchange *x);
 void service_give(struct service *s, struct endpoint *ep); /* and unref it */
+
+/* A place at ep becomes a tunnel, outside of limits.concurrency; and ends. */
+void service_tunnel(struct service *s, struct endpoint *ep);
+void service_untunnel(struct service *s, struct endpoint *ep);
 
 /* Whether others wait already, so that nobody who comes now may pass them. */
 bool service_crowded(const struct service *s);

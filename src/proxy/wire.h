@@ -35,7 +35,7 @@ void wire_open(struct wire *w, struct event_base *base, int fd,
     event_callback_fn on_read, event_callback_fn on_write, void *arg);
 void wire_close(struct wire *w);
 void wire_reset(struct wire *w); /* at its close, so that it looks broken */
-int wire_shut(struct wire *w) MUST_CHECK; /* our side; 0 or -errno */
+int wire_shut(struct wire *w);	 /* our side; 0 or -errno */
 
 int wire_read(struct wire *w, bool on) MUST_CHECK; /* arm; 0 or -ENOMEM */
 int wire_write(struct wire *w, bool on) MUST_CHECK;

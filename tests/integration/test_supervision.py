@@ -4,6 +4,7 @@
 import http.client
 import os
 import signal
+import socket
 import statistics
 import time
 
@@ -311,3 +312,38 @@ def test_each_kind_of_socket_serves(herd, listen):
         with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
             low, high = map(int, f.read().split())
         assert not low <= int(d_env["PORT"]) <= high
+
+
+def test_a_restart_lets_websockets_drain_by_their_own_clock(herd):
+    echo = {
+        "command": [str(BUILD / "tests/tools/origin"), "unix:${SOCKET}", "100"],
+        "listen": "unix",
+        "readiness": {"path": "/100", "interval": "200ms"},
+        "route": [{"path": "/"}],
+        "stop": {"drain": "200ms", "websocket_drain": "2s"},
+    }
+    d = herd({"echo": echo})
+    d.ready("echo")
+    with socket.create_connection(("127.0.0.1", d.port), timeout=10) as s:
+        s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += s.recv(4096)
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert 'drover_instance_websockets{instance="echo.0"} 1' in d.api("GET", "/metrics").body.decode()
+        began = time.monotonic()
+        assert d.api("POST", "/v1/services/echo/restart").status == 202
+        said = 0
+        try:
+            while True:
+                s.sendall(b"still here")
+                if not s.recv(100):
+                    break
+                said = time.monotonic() - began
+                time.sleep(0.05)
+        except ConnectionError:
+            pass
+        # Well past `drain`, to the end of `websocket_drain`.
+        assert 1.8 < said < 8
+    assert d.get("/100").status == 200
+    assert 'drover_service_upgrades_total{service="echo"} 1' in d.api("GET", "/metrics").body.decode()

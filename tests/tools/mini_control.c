@@ -10,6 +10,7 @@
  *	service NAME CELL [key=number]... [hash=NAME] [token=TEXT] [calls=NAME]
  *	endpoint NAME CELL ADDRESS [WEIGHT]	of the last service
  *	route SERVICE PATH [host=H] [rewrite=P] [flags=N] [methods=N]
+ *	      [upgrade=TOKEN]
  *	publish GENERATION	to every worker; then "ack INDEX GENERATION"
  *	raw GENERATION HEX	bytes instead of a snapshot
  *	endpoint? CELL		"endpoint inflight=N requests=N ..."
@@ -166,6 +167,7 @@ set_number(struct snapshot_service *s, const char *key, const char *value)
 		{ "start_wait", &s->start_wait_ms },
 		{ "request_timeout", &s->request_timeout_ms },
 		{ "idle_timeout", &s->idle_timeout_ms },
+		{ "websocket_idle", &s->websocket_idle_ms },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -208,6 +210,7 @@ cmd_service(char **w, int n)
 	s->queue_timeout_ms = 5000;
 	s->request_timeout_ms = 60000;
 	s->idle_timeout_ms = 60000;
+	s->websocket_idle_ms = 60000;
 	s->body = 64U << 20;
 	s->calls = calls[i];
 	s->endpoints = endpoints[i];
@@ -235,6 +238,7 @@ cmd_route(char **w, int n)
 
 	r->service = find_service(w[1]);
 	r->path = copy(w[2]);
+	r->upgrade = "websocket";
 	for (int k = 3; k < n; k++) {
 		char *value = strchr(w[k], '=');
 
@@ -245,6 +249,8 @@ cmd_route(char **w, int n)
 			r->rewrite = copy(value);
 		else if (strcmp(w[k], "flags") == 0)
 			r->flags = number(value);
+		else if (strcmp(w[k], "upgrade") == 0)
+			r->upgrade = copy(value);
 		else if (strcmp(w[k], "methods") == 0)
 			r->methods = number(value);
 	}
@@ -384,11 +390,12 @@ ask_endpoint(unsigned cell)
 	struct scoreboard_endpoint_view v;
 
 	scoreboard_endpoint_view(board, cell, &v);
-	printf("endpoint inflight=%" PRIu64 " requests=%" PRIu64
-	       " connects=%" PRIu64 " failures=%" PRIu64 " resets=%" PRIu64
-	       " timeouts=%" PRIu64 " bad=%" PRIu64 " errors=%" PRIu64 "\n",
-	    v.inflight, v.requests, v.connects, v.connect_failures, v.resets,
-	    v.timeouts, v.bad_responses, v.errors);
+	printf("endpoint inflight=%" PRIu64 " tunnels=%" PRIu64
+	       " requests=%" PRIu64 " connects=%" PRIu64 " failures=%" PRIu64
+	       " resets=%" PRIu64 " timeouts=%" PRIu64 " bad=%" PRIu64
+	       " errors=%" PRIu64 "\n",
+	    v.inflight, v.tunnels, v.requests, v.connects, v.connect_failures,
+	    v.resets, v.timeouts, v.bad_responses, v.errors);
 }
 
 static void

@@ -201,6 +201,9 @@ registry_urls_are_judged(void **state)
 /* --- what is wrong: a service --------------------------------------------- */
 
 #define ARGV "a list of 1 to 255 strings, the first not empty"
+#define PROTOCOLS                                                         \
+	"a list of at most 8 different protocols of lower-case letters, " \
+	"digits, dots and dashes, at most 31 each, and not h2c"
 #define URL_PATH                                                           \
 	"a path that begins with a slash, of visible ASCII without ? and " \
 	"#, without dot segments, at most 1024 bytes"
@@ -302,9 +305,18 @@ static const struct {
 	{ "route: [{path: /a, expose: all}]\n",
 	    "s.yaml:3: route[0].expose: found \"all\"; allowed one of public, "
 	    "internal\n" },
-	{ "route: [{path: /a, cors: {}}]\n",
-	    "s.yaml:3: route[0].cors: found an unknown key; allowed path, "
-	    "exact, host, methods, strip, rewrite, expose\n" },
+	{ "route: [{path: /a, colour: red}]\n",
+	    "s.yaml:3: route[0].colour: found an unknown key; allowed path, "
+	    "exact, host, methods, strip, rewrite, upgrade, expose\n" },
+	{ "route: [{path: /a, upgrade: websocket}]\n",
+	    "s.yaml:3: route[0].upgrade: found \"websocket\"; "
+	    "allowed " PROTOCOLS "\n" },
+	{ "route: [{path: /a, upgrade: [websocket, h2c]}]\n",
+	    "s.yaml:3: route[0].upgrade: found \"h2c\"; allowed " PROTOCOLS
+	    "\n" },
+	{ "route: [{path: /a, upgrade: [a, a]}]\n",
+	    "s.yaml:3: route[0].upgrade: found \"a\"; allowed " PROTOCOLS
+	    "\n" },
 	{ "route:\n  - {path: /a}\n  - {path: /b}\n  - {path: /a}\n",
 	    "s.yaml:6: route[2]: found /a, which s has at s.yaml:4; allowed "
 	    "one service for a route\n" },
@@ -351,9 +363,9 @@ static const struct {
 	{ "stop: {signal: SIGTERM}\n",
 	    "s.yaml:3: stop.signal: found \"SIGTERM\"; allowed one of TERM, "
 	    "INT, QUIT, HUP, USR1, USR2, WINCH\n" },
-	{ "stop: {websocket_drain: 5m}\n",
-	    "s.yaml:3: stop.websocket_drain: found an unknown key; allowed "
-	    "drain, signal, timeout\n" },
+	{ "stop: {grace: 5m}\n",
+	    "s.yaml:3: stop.grace: found an unknown key; allowed drain, "
+	    "websocket_drain, signal, timeout\n" },
 	{ "balance: fair\n",
 	    "s.yaml:3: balance: found \"fair\"; allowed one of least, "
 	    "round_robin\n" },

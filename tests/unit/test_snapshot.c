@@ -24,8 +24,10 @@
 #include "link/worker_msg.h"
 
 static const struct snapshot_listener listeners[] = {
-	{ 1, 0, "0.0.0.0:80" },
-	{ 2, SNAPSHOT_LISTENER_INTERNAL, "unix:/run/drover/in" },
+	{ .id = 1, .address = "0.0.0.0:80" },
+	{ .id = 2,
+	    .flags = SNAPSHOT_LISTENER_INTERNAL,
+	    .address = "unix:/run/drover/in" },
 };
 static const struct snapshot_network networks[] = {
 	{ { 0xfd, 1, 2 }, 20 },
@@ -48,6 +50,7 @@ static const struct snapshot_service services[] = {
 	    .start_wait_ms = 30000,
 	    .request_timeout_ms = 60000,
 	    .idle_timeout_ms = 70000,
+	    .websocket_idle_ms = 80000,
 	    .body = 64U << 20,
 	    .token = "secret",
 	    .calls = calls,
@@ -57,9 +60,13 @@ static const struct snapshot_service services[] = {
 	{ .name = "web" },
 };
 static const struct snapshot_route routes[] = {
-	{ "a.org", "/image/", "/v2/", SNAPSHOT_GET | SNAPSHOT_HEAD,
-	    SNAPSHOT_ROUTE_REWRITE, 0 },
-	{ "", "/", "", 0, SNAPSHOT_ROUTE_INTERNAL, 1 },
+	{ .host = "a.org",
+	    .path = "/image/",
+	    .rewrite = "/v2/",
+	    .upgrade = "websocket other",
+	    .methods = SNAPSHOT_GET | SNAPSHOT_HEAD,
+	    .flags = SNAPSHOT_ROUTE_REWRITE },
+	{ .path = "/", .flags = SNAPSHOT_ROUTE_INTERNAL, .service = 1 },
 };
 static const struct snapshot example = {
 	.generation = 42,
@@ -96,6 +103,7 @@ assert_service(const struct snapshot_service *s)
 	assert_int_equal(s->start_wait_ms, 30000);
 	assert_int_equal(s->request_timeout_ms, 60000);
 	assert_int_equal(s->idle_timeout_ms, 70000);
+	assert_int_equal(s->websocket_idle_ms, 80000);
 	assert_int_equal(s->body, 64U << 20);
 	assert_string_equal(s->token, "secret");
 	assert_int_equal(s->ncalls, 1);
@@ -128,6 +136,7 @@ assert_example(const struct snapshot *s)
 	assert_string_equal(s->routes[0].host, "a.org");
 	assert_string_equal(s->routes[0].path, "/image/");
 	assert_string_equal(s->routes[0].rewrite, "/v2/");
+	assert_string_equal(s->routes[0].upgrade, "websocket other");
 	assert_int_equal(s->routes[0].methods, SNAPSHOT_GET | SNAPSHOT_HEAD);
 	assert_int_equal(s->routes[0].flags, SNAPSHOT_ROUTE_REWRITE);
 	assert_int_equal(s->routes[1].service, 1);
@@ -287,17 +296,17 @@ what_is_out_of_bounds_is_refused(void **state)
 	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 0, 0 }, "weight");
 	refused_endpoint(
 	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 1001, 0 }, "weight");
+	refused_route((struct snapshot_route){ .path = "a" }, "route path");
 	refused_route(
-	    (struct snapshot_route){ "", "a", "", 0, 0, 0 }, "route path");
-	refused_route((struct snapshot_route){ "", "/", "x", 0,
-			  SNAPSHOT_ROUTE_REWRITE, 0 },
+	    (struct snapshot_route){
+		.path = "/", .rewrite = "x", .flags = SNAPSHOT_ROUTE_REWRITE },
 	    "rewrite");
 	refused_route(
-	    (struct snapshot_route){ "", "/", "", 128, 0, 0 }, "methods");
+	    (struct snapshot_route){ .path = "/", .methods = 128 }, "methods");
 	refused_route(
-	    (struct snapshot_route){ "", "/", "", 0, 16, 0 }, "flags");
+	    (struct snapshot_route){ .path = "/", .flags = 1U << 31 }, "flags");
 	refused_route(
-	    (struct snapshot_route){ "", "/", "", 0, 0, 1 }, "service");
+	    (struct snapshot_route){ .path = "/", .service = 1 }, "service");
 }
 
 /* What version N-1 would send: records that end before our newest fields. */
