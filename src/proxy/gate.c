@@ -58,12 +58,15 @@ accept_one(struct gate *g, struct gate_listener *l, bool internal)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
-	int fd = accept4(
-	    l->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct gate_arrival a = {
+		.fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC),
+		.from = (const struct sockaddr *)&ss,
+		.internal = internal,
+	};
 
-	if (fd >= 0)
-		return http1_open(g->w, fd, (struct sockaddr *)&ss, internal) ==
-		    0;
+	if (a.fd >= 0)
+		return http1_open(g->w, &a) == 0;
 	if (transient(errno))
 		return true;
 	if (errno != EAGAIN) {

@@ -24,9 +24,9 @@
 #define GATE_BATCH 64	       /* accepted in one turn */
 #define GATE_PAUSE_MS 100      /* after running out of descriptors */
 
-struct worker;
-
 struct gate_client;
+struct sockaddr;
+struct worker;
 
 struct gate_client_ops {
 	/* Whether it waits for a request and has nothing of one. */
@@ -39,6 +39,13 @@ struct gate_client {
 	const struct gate_client_ops *ops;
 	void *owner;
 	struct link link;
+};
+
+/* A connection that was accepted. */
+struct gate_arrival {
+	int fd;
+	const struct sockaddr *from;
+	bool internal; /* through an internal listener */
 };
 
 struct gate_listener {

@@ -223,9 +223,10 @@ static const struct gate_client_ops client_ops = {
 };
 
 int
-http1_open(struct worker *w, int fd, const struct sockaddr *sa, bool internal)
+http1_open(struct worker *w, const struct gate_arrival *a)
 {
 	struct http1 *c = calloc(1, sizeof(*c));
+	int fd = a->fd;
 
 	if (c == NULL) {
 		fd_close(&fd);
@@ -239,7 +240,7 @@ http1_open(struct worker *w, int fd, const struct sockaddr *sa, bool internal)
 	c->dl.fn = on_deadline;
 	c->dl.arg = c;
 	buf_init(&c->in, HTTP1_IN_MAX);
-	peer_init(&c->peer, sa, internal);
+	peer_init(&c->peer, a->from, a->internal);
 	wire_open(&c->wire, w->base, fd, on_read, on_write, c);
 	if (wire_read(&c->wire, true) < 0) {
 		wire_close(&c->wire);

@@ -53,8 +53,7 @@ struct http1 {
 	size_t lingered;
 };
 
-/* fd becomes its own. -ENOMEM: it was closed. */
-int http1_open(struct worker *w, int fd, const struct sockaddr *sa,
-    bool internal) MUST_CHECK;
+/* a->fd becomes its own. -ENOMEM: it was closed. */
+int http1_open(struct worker *w, const struct gate_arrival *a) MUST_CHECK;
 
 #endif /* PROXY_HTTP1_H */
