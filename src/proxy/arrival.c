@@ -232,5 +232,7 @@ exchange_begin(struct downstream *d, const struct head *h, struct span rest)
 		request_refuse(x);
 	else
 		exchange_admit(x);
+	if (d->x == x)
+		request_keep(x);
 	return used;
 }

@@ -8,8 +8,10 @@
  * It belongs to a downstream, one at a time; it holds a place at an endpoint
  * and an upstream from the moment it is let go until the answer is complete.
  * What goes to the endpoint (head and body) passes through `req`: while
- *`replay` is true that holds all of it from the first byte, so that it can be
- *sent again elsewhere; from then on only what was not yet sent.
+ * `replay` is true that holds all of it from the first byte, so that it can be
+ * sent again elsewhere; from then on only what was not yet sent. A piece of the
+ * body is `lent` until the end of the call that brought it: what the endpoint
+ * takes of it at once, and nobody may want again, is never copied.
  *
  * The four files: arrival.c is its beginning, exchange.c its life and the rules
  * of retrying, request.c the way of the request, answer.c that of the answer. A
@@ -81,6 +83,7 @@ struct exchange {
 	struct chunk chunk, measure;
 	uint64_t body; /* bytes of it, without chunk framing */
 	struct buf req;
+	struct span lent; /* what comes behind req, in a buffer not ours */
 	size_t sent;				/* of req */
 	size_t head_len;			/* of req, the head */
 	char upgrade[EXCHANGE_UPGRADE_MAX + 1]; /* to what; "": not at all */
@@ -179,12 +182,15 @@ void exchange_free_spares(struct worker *w);
 
 /* --- request.c ------------------------------------------------------------ */
 
-/* Take body bytes off `in`; what belongs to the body is kept or sent. */
+/* Take body bytes off `in`: what belongs to the body is lent to x. */
 int request_take(struct exchange *x, struct span in, size_t *used) MUST_CHECK;
 void request_refuse(struct exchange *x);    /* what it did not take; ends x */
 void request_flush(struct exchange *x);	    /* never ends x */
 void exchange_writable(struct exchange *x); /* the upstream's */
 void request_drop_replay(struct exchange *x);
+
+/* What is lent becomes our own, or is not wanted. May end x. */
+void request_keep(struct exchange *x);
 
 /* More of its body, and maybe of what is behind. May end x. */
 void request_push(struct exchange *x, struct span in);

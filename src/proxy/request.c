@@ -13,10 +13,11 @@
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
+/* Of req, and of what is lent behind it. */
 static size_t
 unsent(const struct exchange *x)
 {
-	return x->req.len - x->sent;
+	return x->req.len + x->lent.n - x->sent;
 }
 
 bool
@@ -25,24 +26,25 @@ request_is_out(const struct exchange *x)
 	return x->read_all && unsent(x) == 0 && !x->write_shut;
 }
 
-void
-request_drop_replay(struct exchange *x)
-{
-	if (!x->replay)
-		return;
-	x->replay = false;
-	buf_consume(&x->req, x->sent);
-	x->sent = 0;
-}
-
-/* What was sent need not be kept any more. */
+/* What was sent need not be kept any more, unless it may be sent again. */
 static void
 forget_sent(struct exchange *x)
 {
+	size_t own = x->sent < x->req.len ? x->sent : x->req.len;
+
 	if (x->replay)
 		return;
-	buf_consume(&x->req, x->sent);
+	buf_consume(&x->req, own);
+	x->lent.p += x->sent - own;
+	x->lent.n -= x->sent - own;
 	x->sent = 0;
+}
+
+void
+request_drop_replay(struct exchange *x)
+{
+	x->replay = false;
+	forget_sent(x);
 }
 
 static void
@@ -65,17 +67,19 @@ set_deadline(struct exchange *x)
 		deadline_clear(&x->dl);
 }
 
-/* The endpoint takes no more; what it says, or its silence, decides. */
-static void
-shut(struct exchange *x)
+/* How many bytes went, or -1 when the endpoint takes no more. */
+static ssize_t
+sent_some(struct exchange *x, ssize_t sent)
 {
-	x->write_shut = true;
-	x->sent = x->req.len;
-	request_drop_replay(x);
-	forget_sent(x);
+	if (sent < 0 && errno == EAGAIN)
+		return 0;
+	if (sent > 0) {
+		x->reached = true;
+		count64(&x->ep->count->bytes_in, (uint64_t)sent);
+	}
+	return sent;
 }
 
-/* n bytes; how many went, or -1 when the endpoint takes no more. */
 ssize_t
 request_write_some(struct exchange *x, const char *data, size_t n)
 {
@@ -84,13 +88,37 @@ request_write_some(struct exchange *x, const char *data, size_t n)
 	do
 		sent = send(x->up->wire.fd, data, n, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	if (sent < 0 && errno == EAGAIN)
-		return 0;
-	if (sent > 0) {
-		x->reached = true;
-		count64(&x->ep->count->bytes_in, (uint64_t)sent);
-	}
-	return sent;
+	return sent_some(x, sent);
+}
+
+static ssize_t
+write_both(struct exchange *x)
+{
+	struct iovec iov[2] = {
+		{ x->req.data + x->sent, x->req.len - x->sent },
+		{ (void *)(uintptr_t)x->lent.p, x->lent.n },
+	};
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t sent;
+
+	do
+		sent = sendmsg(x->up->wire.fd, &m, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent_some(x, sent);
+}
+
+static ssize_t
+write_rest(struct exchange *x)
+{
+	size_t behind;
+
+	if (x->lent.n == 0)
+		return request_write_some(
+		    x, x->req.data + x->sent, x->req.len - x->sent);
+	if (x->sent < x->req.len)
+		return write_both(x);
+	behind = x->sent - x->req.len;
+	return request_write_some(x, x->lent.p + behind, x->lent.n - behind);
 }
 
 /* The client is read while there is body to come and it has somewhere to go. */
@@ -115,20 +143,31 @@ after_sending(struct exchange *x)
 	set_deadline(x);
 }
 
+/* The endpoint takes no more; what it says, or its silence, decides. */
+static void
+refused(struct exchange *x)
+{
+	x->write_shut = true;
+	/* Before the first byte it is as if never sent. */
+	if (x->replay)
+		return;
+	buf_clear(&x->req);
+	x->lent.n = 0;
+	x->sent = 0;
+}
+
 void
 request_flush(struct exchange *x)
 {
 	if (unsent(x) > 0 && !x->write_shut) {
-		ssize_t n = request_write_some(
-		    x, x->req.data + x->sent, unsent(x));
+		ssize_t n = write_rest(x);
 
 		if (n < 0) {
-			/* Before the first byte it is as if never sent. */
-			x->write_shut = true;
+			refused(x);
 		} else {
 			x->sent += (size_t)n;
 			if (n > 0 && !x->idempotent)
-				request_drop_replay(x);
+				x->replay = false;
 			forget_sent(x);
 		}
 	}
@@ -184,42 +223,37 @@ cut(struct exchange *x, struct span in, size_t *used)
 	return 0;
 }
 
-/* Straight from the scratch buffer, when nothing has to be kept. */
-static int
-pass_on(struct exchange *x, struct span s)
-{
-	ssize_t n = 0;
-	bool direct = x->phase == EXCHANGE_SENDING ||
-	    x->phase == EXCHANGE_ANSWERING;
-
-	if (x->write_shut)
-		return 0;
-	if (direct && !x->replay && unsent(x) == 0) {
-		n = request_write_some(x, s.p, s.n);
-		if (n < 0) {
-			shut(x);
-			return 0;
-		}
-	}
-	return buf_append(&x->req, s.p + n, s.n - (size_t)n);
-}
-
 int
 request_take(struct exchange *x, struct span in, size_t *used)
 {
 	int r = cut(x, in, used);
 
-	if (r < 0)
-		return r;
-	if (*used == 0)
-		return 0;
-	r = pass_on(x, (struct span){ in.p, *used });
-	if (r < 0)
-		x->fault = FAULT_QUEUE_FULL;
-	if (x->replay && x->req.len - x->head_len > EXCHANGE_REPLAY_MAX &&
-	    x->phase != EXCHANGE_NEW && x->phase != EXCHANGE_CONNECTING)
-		request_drop_replay(x);
+	if (r == 0 && (x->replay || !x->write_shut))
+		x->lent = (struct span){ in.p, *used };
 	return r;
+}
+
+static bool
+too_long_to_replay(const struct exchange *x)
+{
+	return x->replay && x->req.len - x->head_len > EXCHANGE_REPLAY_MAX &&
+	    x->phase != EXCHANGE_NEW && x->phase != EXCHANGE_CONNECTING;
+}
+
+void
+request_keep(struct exchange *x)
+{
+	struct span s = x->lent;
+
+	if (s.n == 0)
+		return;
+	x->lent.n = 0;
+	if (buf_append(&x->req, s.p, s.n) < 0) {
+		x->fault = FAULT_QUEUE_FULL;
+		request_refuse(x);
+	} else if (too_long_to_replay(x)) {
+		request_drop_replay(x);
+	}
 }
 
 void
@@ -258,4 +292,5 @@ request_push(struct exchange *x, struct span in)
 	}
 	if (x->up != NULL && !x->up->connecting)
 		request_flush(x);
+	request_keep(x);
 }
