@@ -127,14 +127,26 @@ cut_piece(struct exchange *x, struct span in, struct piece *p)
 		x->reusable = false;
 }
 
+/* How much to read at once: more where the client keeps up. */
+static size_t
+stride(const struct exchange *x)
+{
+	return (size_t)WORKER_PIECE << x->out_stride;
+}
+
 /* Back-pressure: the endpoint waits until the client has taken the tail. */
 static void
 hold_or_go_on(struct exchange *x)
 {
 	struct service *s = x->svc;
+	bool more = downstream_pending(x->down) == 0;
 
 	worker_tick(x->w);
-	if (wire_read(&x->up->wire, downstream_pending(x->down) == 0) < 0)
+	if (!more)
+		x->out_stride = 0;
+	else if (stride(x) < WORKER_SCRATCH)
+		x->out_stride++;
+	if (wire_read(&x->up->wire, more) < 0)
 		wire_pause(&x->up->wire); /* the idle deadline ends it */
 	if (s->idle_kind->ms != 0)
 		deadline_set(&x->w->deadlines, &x->dl, s->idle_kind);
@@ -348,7 +360,7 @@ exchange_readable(struct exchange *x)
 	}
 	if (have > 0)
 		memcpy(w->scratch, part->data, have);
-	n = wire_recv(&x->up->wire, w->scratch + have, WORKER_SCRATCH - have);
+	n = wire_recv(&x->up->wire, w->scratch + have, stride(x) - have);
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {

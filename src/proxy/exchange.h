@@ -83,9 +83,10 @@ struct exchange {
 	struct chunk chunk, measure;
 	uint64_t body; /* bytes of it, without chunk framing */
 	struct buf req;
+	unsigned char in_stride, out_stride; /* request_, answer_stride() */
 	struct span lent; /* what comes behind req, in a buffer not ours */
-	size_t sent;				/* of req */
-	size_t head_len;			/* of req, the head */
+	size_t sent;	  /* of req */
+	size_t head_len;  /* of req, the head */
 	char upgrade[EXCHANGE_UPGRADE_MAX + 1]; /* to what; "": not at all */
 	uint32_t remaining_ms; /* the caller's deadline; 0: none */
 
@@ -194,6 +195,9 @@ void request_keep(struct exchange *x);
 
 /* More of its body, and maybe of what is behind. May end x. */
 void request_push(struct exchange *x, struct span in);
+
+/* How much to read of it at once: more where the endpoint keeps up. */
+size_t request_stride(const struct exchange *x);
 
 /* What the endpoint takes of it now; -1: it takes no more. */
 ssize_t request_write_some(struct exchange *x, const char *data, size_t n);

@@ -389,7 +389,7 @@ read_head(struct http1 *c)
 
 	if (have > 0)
 		memcpy(w->scratch, c->in.data + c->in_off, have);
-	n = wire_recv(&c->wire, w->scratch + have, WORKER_SCRATCH - have);
+	n = wire_recv(&c->wire, w->scratch + have, HTTP1_IN_MAX - have);
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
@@ -421,13 +421,30 @@ half_closed(struct http1 *c)
 	set_deadline(c, c->d.w->gone_kind);
 }
 
+/* For its body; or for what comes behind, which has to be kept. */
+static size_t
+room(struct http1 *c)
+{
+	if (!exchange_has_request(c->d.x))
+		return request_stride(c->d.x);
+	buf_consume(&c->in, c->in_off);
+	c->in_off = 0;
+	return HTTP1_IN_MAX - c->in.len;
+}
+
 static void
 read_body(struct http1 *c)
 {
 	struct worker *w = c->d.w;
 	struct span in = { w->scratch, 0 };
-	ssize_t n = wire_recv(&c->wire, w->scratch, WORKER_SCRATCH);
+	size_t most = room(c);
+	ssize_t n;
 
+	if (most == 0) {
+		wire_pause(&c->wire);
+		return;
+	}
+	n = wire_recv(&c->wire, w->scratch, most);
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
@@ -451,7 +468,7 @@ read_body(struct http1 *c)
 static void
 discard(struct http1 *c)
 {
-	ssize_t n = wire_recv(&c->wire, c->d.w->scratch, WORKER_SCRATCH);
+	ssize_t n = wire_recv(&c->wire, c->d.w->scratch, WORKER_PIECE);
 
 	if (n == -EAGAIN)
 		return;

@@ -23,7 +23,7 @@
 #include "proxy/gate.h"
 #include "proxy/wire.h"
 
-#define HTTP1_IN_MAX (64U * 1024)
+#define HTTP1_IN_MAX (72U * 1024) /* a head, and a body of 64 KiB */
 #define HTTP1_HEAD_MS 10000 /* from the first byte of a head to its last */
 #define HTTP1_IDLE_MS 75000 /* between requests */
 #define HTTP1_GONE_MS 5000  /* for the answer, after a FIN */

@@ -197,7 +197,7 @@ void
 pump_readable(struct exchange *x)
 {
 	struct worker *w = x->w;
-	ssize_t n = wire_recv(&x->up->wire, w->scratch, WORKER_SCRATCH);
+	ssize_t n = wire_recv(&x->up->wire, w->scratch, WORKER_PIECE);
 	struct iovec iov = { w->scratch, 0 };
 
 	if (n == -EAGAIN)

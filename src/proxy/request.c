@@ -121,12 +121,30 @@ write_rest(struct exchange *x)
 	return request_write_some(x, x->lent.p + behind, x->lent.n - behind);
 }
 
+size_t
+request_stride(const struct exchange *x)
+{
+	size_t n = (size_t)WORKER_PIECE << x->in_stride;
+
+	/* What is behind its end has to be stashed. */
+	if (x->framing != FRAMING_LENGTH)
+		return WORKER_PIECE;
+	return x->left < n - WORKER_PIECE ? (size_t)x->left + WORKER_PIECE : n;
+}
+
 /* The client is read while there is body to come and it has somewhere to go. */
 static void
 update_reading(struct exchange *x)
 {
-	if (!x->read_all &&
-	    downstream_read(x->down, unsent(x) == 0 && !x->write_shut) < 0)
+	bool more = unsent(x) == 0 && !x->write_shut;
+
+	if (x->read_all)
+		return;
+	if (!more)
+		x->in_stride = 0;
+	else if (WORKER_PIECE << x->in_stride < WORKER_SCRATCH)
+		x->in_stride++;
+	if (downstream_read(x->down, more) < 0)
 		downstream_pause(x->down); /* the idle deadline ends it */
 }
 

@@ -27,7 +27,8 @@
 #include "proxy/gate.h"
 #include "proxy/orders.h"
 
-#define WORKER_SCRATCH (64U * 1024)
+#define WORKER_PIECE (64U * 1024)	  /* read at once */
+#define WORKER_SCRATCH (4 * WORKER_PIECE) /* where the other side keeps up */
 #define WORKER_HEADS (64U * 1024)
 #define WORKER_ID 32 /* hex digits of a request id */
 

@@ -59,6 +59,32 @@ def test_pipelined_requests_are_answered_in_their_order(web):
     assert tokens == list(range(n))
 
 
+@pytest.mark.parametrize("first", ["get", "length", "chunked"])
+def test_whoever_sends_far_ahead_waits_and_loses_nothing(web, first):
+    """More than a worker keeps for one client, behind a request of each kind."""
+    n = 6000
+    big = b"z" * 150000
+    head = {
+        "get": b"GET /token?t=first&ms=50 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "length": b"POST /token?t=first HTTP/1.1\r\nHost: a\r\nContent-Length: 150000\r\n\r\n" + big,
+        "chunked": b"POST /token?t=first HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   b"249f0\r\n" + big + b"\r\n0\r\n\r\n",
+    }[first]
+    rest = b"".join(b"GET /token?t=%d HTTP/1.1\r\nHost: a\r\n\r\n" % i for i in range(n))
+    s = web.connect(timeout=30)
+    sender = threading.Thread(target=s.sendall, args=(head + rest,))
+    sender.start()
+    data = bytearray()
+    while data.count(b'"token"') < n + 1:
+        part = s.recv(1 << 20)
+        assert part, data[-500:]
+        data += part
+    sender.join()
+    s.close()
+    tokens = [x.split(b'"')[1] for x in bytes(data).split(b'"token": ')[1:]]
+    assert tokens == [b"first"] + [b"%d" % i for i in range(n)]
+
+
 def test_a_pipelined_error_stands_in_its_place(web):
     data = web.raw(b"GET /token?t=1 HTTP/1.1\r\nHost: a\r\n\r\n"
                    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
