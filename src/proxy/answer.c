@@ -14,7 +14,8 @@
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
-#define SIZE_TEXT 20 /* a chunk size in hex, and CRLF */
+#define SPLICE_MIN (128U * 1024) /* of a body: less is copied sooner */
+#define SIZE_TEXT 20		 /* a chunk size in hex, and CRLF */
 
 /* One piece of the answer as the client gets it. */
 struct piece {
@@ -344,6 +345,35 @@ closed(struct exchange *x)
 	send_piece(x, &p);
 }
 
+/* A piece that never leaves the kernel. False: it has to be copied. */
+static bool
+spliced(struct exchange *x)
+{
+	struct piece p = { .n = 0 };
+	ssize_t n;
+
+	if (x->rframing != FRAMING_LENGTH || x->rleft < SPLICE_MIN)
+		return false;
+	n = downstream_splice(x->down, x->up->wire.fd, x->rleft);
+	if (n == -ENOBUFS)
+		return false;
+	if (n == -EPIPE) {
+		exchange_cancel(x);
+	} else if (n == 0) {
+		closed(x);
+	} else if (n < 0) {
+		if (n != -EAGAIN)
+			exchange_lost(x, (int)-n);
+	} else {
+		p.used = (size_t)n;
+		x->rleft -= p.used;
+		x->bytes_out += p.used;
+		p.done = x->rleft == 0;
+		send_piece(x, &p);
+	}
+	return true;
+}
+
 void
 exchange_readable(struct exchange *x)
 {
@@ -358,6 +388,8 @@ exchange_readable(struct exchange *x)
 		pump_readable(x);
 		return;
 	}
+	if (answering && spliced(x))
+		return;
 	if (have > 0)
 		memcpy(w->scratch, part->data, have);
 	n = wire_recv(&x->up->wire, w->scratch + have, stride(x) - have);

@@ -25,6 +25,7 @@
 #ifndef PROXY_DOWNSTREAM_H
 #define PROXY_DOWNSTREAM_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <sys/uio.h>
 
@@ -43,6 +44,12 @@ struct downstream_ops {
 	int (*send)(
 	    struct downstream *d, size_t head, struct iovec *iov, int n);
 	size_t (*pending)(const struct downstream *d);
+
+	/*
+	 * A piece of the body straight from a socket, as wire_splice(). NULL:
+	 * it cannot.
+	 */
+	ssize_t (*splice)(struct downstream *d, int from, size_t n);
 	int (*read)(struct downstream *d, bool on); /* 0, -ENOMEM */
 
 	/*
@@ -83,6 +90,12 @@ static inline size_t
 downstream_pending(const struct downstream *d)
 {
 	return d->ops->pending(d);
+}
+
+static inline ssize_t MUST_CHECK
+downstream_splice(struct downstream *d, int from, size_t n)
+{
+	return d->ops->splice == NULL ? -ENOBUFS : d->ops->splice(d, from, n);
 }
 
 static inline int MUST_CHECK

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "proxy/http1.h"
+#include "proxy/pipe.h"
 #include "proxy/table.h"
 #include "proxy/worker.h"
 
@@ -19,7 +20,7 @@
 #include "base/log.h"
 
 /* Of our descriptors, what is not for clients and their upstreams. */
-#define RESERVED 128
+#define RESERVED (128 + 2 * PIPE_MAX)
 
 static bool
 is_internal(const struct gate *g, uint32_t id)

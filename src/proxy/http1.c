@@ -130,6 +130,12 @@ op_send(struct downstream *d, size_t head, struct iovec *iov, int n)
 	return wire_send(&http1_of(d)->wire, iov, n);
 }
 
+static ssize_t
+op_splice(struct downstream *d, int from, size_t n)
+{
+	return wire_splice(&http1_of(d)->wire, &d->w->pipes, from, n);
+}
+
 static size_t
 op_pending(const struct downstream *d)
 {
@@ -192,6 +198,7 @@ op_abort(struct downstream *d)
 static const struct downstream_ops downstream_ops = {
 	.send = op_send,
 	.pending = op_pending,
+	.splice = op_splice,
 	.read = op_read,
 	.stash = op_stash,
 	.tunnel = op_tunnel,

@@ -17,6 +17,7 @@ wire_open(struct wire *w, struct event_base *base, int fd,
 	event_assign(&w->rd, base, fd, EV_READ | EV_PERSIST, on_read, arg);
 	event_assign(&w->wr, base, fd, EV_WRITE | EV_PERSIST, on_write, arg);
 	buf_init(&w->out, WIRE_TAIL_MAX);
+	w->pipe = NULL;
 }
 
 void
@@ -30,6 +31,8 @@ wire_close(struct wire *w)
 	w->writing = false;
 	fd_close(&w->fd);
 	buf_done(&w->out);
+	pipe_give(w->pipe);
+	w->pipe = NULL;
 }
 
 void
@@ -124,11 +127,45 @@ wire_send(struct wire *w, struct iovec *iov, int n)
 	return keep(w, iov, n, sent < 0 ? 0 : (size_t)sent);
 }
 
+/* An empty pipe goes back at once: there are few. */
+static int
+drain(struct wire *w)
+{
+	int r = pipe_drain(w->pipe, w->fd);
+
+	if (r < 0)
+		return r;
+	if (w->pipe->len > 0)
+		return wire_write(w, true);
+	pipe_give(w->pipe);
+	w->pipe = NULL;
+	return wire_write(w, false);
+}
+
+ssize_t
+wire_splice(struct wire *w, struct pipe_pool *pool, int from, size_t n)
+{
+	struct pipe *p = pipe_take(pool);
+	ssize_t r;
+
+	if (p == NULL)
+		return -ENOBUFS;
+	r = pipe_fill(p, from, n);
+	if (r <= 0) {
+		pipe_give(p);
+		return r;
+	}
+	w->pipe = p;
+	return drain(w) < 0 ? -EPIPE : r;
+}
+
 int
 wire_flush(struct wire *w)
 {
 	ssize_t sent;
 
+	if (w->pipe != NULL)
+		return drain(w);
 	do
 		sent = write(w->fd, w->out.data, w->out.len);
 	while (sent < 0 && errno == EINTR);

@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "base/buf.h"
+#include "proxy/pipe.h"
 
 #define WIRE_TAIL_MAX (512U * 1024)
 
@@ -29,6 +30,7 @@ struct wire {
 	struct event rd;
 	struct event wr;
 	struct buf out;
+	struct pipe *pipe; /* what follows out; NULL: nothing */
 };
 
 void wire_open(struct wire *w, struct event_base *base, int fd,
@@ -51,10 +53,18 @@ ssize_t wire_recv(struct wire *w, void *to, size_t room) MUST_CHECK;
 int wire_send(struct wire *w, struct iovec *iov, int n) MUST_CHECK;
 int wire_flush(struct wire *w) MUST_CHECK; /* EV_WRITE came */
 
+/*
+ * Send what can be read from a socket, without a copy; only while nothing is
+ * pending. How many bytes it gave; 0 at its end; -EAGAIN, or why it broke;
+ * -ENOBUFS: no pipe is to be had, send as usual; -EPIPE: our peer is gone.
+ */
+ssize_t wire_splice(
+    struct wire *w, struct pipe_pool *pool, int from, size_t n) MUST_CHECK;
+
 static inline size_t
 wire_pending(const struct wire *w)
 {
-	return w->out.len;
+	return w->out.len + (w->pipe != NULL ? w->pipe->len : 0);
 }
 
 #endif /* PROXY_WIRE_H */

@@ -248,6 +248,7 @@ worker_done(struct worker *w)
 	gate_done(&w->gate);
 	retire_all(w);
 	exchange_free_spares(w);
+	pipe_pool_done(&w->pipes);
 	loop_timer_done(&w->heartbeat);
 	loop_timer_done(&w->waiting_tick);
 	deadlines_done(&w->deadlines);

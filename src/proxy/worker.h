@@ -26,6 +26,7 @@
 #include "proxy/deadline.h"
 #include "proxy/gate.h"
 #include "proxy/orders.h"
+#include "proxy/pipe.h"
 
 #define WORKER_PIECE (64U * 1024)	  /* read at once */
 #define WORKER_SCRATCH (4 * WORKER_PIECE) /* where the other side keeps up */
@@ -55,6 +56,7 @@ struct worker {
 	struct deadline_kind *connect_kind, *pool_kind;
 	struct rng rng;
 
+	struct pipe_pool pipes;
 	struct list spare; /* exchanges, for reuse */
 	unsigned nspare;
 
