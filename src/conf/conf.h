@@ -154,6 +154,12 @@ struct conf_limits {
 	uint64_t websocket_idle_ms;
 };
 
+struct conf_ejection {
+	unsigned errors; /* in a row; 0: off */
+	unsigned percent;
+	uint64_t time_ms;
+};
+
 struct conf_resources {
 	uint64_t memory;      /* 0: none */
 	unsigned cpu_percent; /* of one CPU; 0: none */
@@ -189,6 +195,7 @@ struct conf_service {
 	enum conf_balance balance;
 	enum conf_hash hash;
 	const char *hash_name; /* header, cookie or query name; else "" */
+	struct conf_ejection ejection;
 	struct conf_limits limits;
 	struct conf_resources resources;
 	struct conf_sandbox sandbox;

@@ -291,6 +291,22 @@ const struct schema schema_service[] = {
 	.text = "Instead of policy: the same value goes to the same copy. "
 		"header:NAME, cookie:NAME, query:NAME, path or source." },
 
+{ "ejection", SCHEMA_GROUP,
+	.text = "When a copy that only fails (502, 503, 504, broken "
+		"connections, no answer in time, or none in HTTP) is left alone "
+		"for a while." },
+{ "ejection.errors", SCHEMA_INT, SCHEMA_LIVE, SERVICE(ejection.errors),
+	.min = 0, .max = 1000, .preset = "5",
+	.text = "How many such errors in a row. 0: none is ejected." },
+{ "ejection.time", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(ejection.time_ms),
+	.min = 10, .max = HOUR, .preset = "30s",
+	.text = "For how long; the second time in a row twice as long, and so "
+		"on, up to ten times." },
+{ "ejection.percent", SCHEMA_PERCENT, SCHEMA_LIVE, SERVICE(ejection.percent),
+	.min = 0, .max = 100, .preset = "50%",
+	.text = "How many of the copies may be out at most. The last one never "
+		"is." },
+
 { "limits", SCHEMA_GROUP, .text = "Ceilings for its requests." },
 { "limits.concurrency", SCHEMA_INT, SCHEMA_LIVE, SERVICE(limits.concurrency),
 	.min = 0, .max = 65535, .preset = "0",

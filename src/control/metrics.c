@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "control/control.h"
 #include "control/enroll.h"
 #include "control/replica.h"
@@ -89,6 +90,13 @@ upgrades(const struct service *s, const struct scoreboard_service_view *v)
 	return (double)v->upgrades;
 }
 
+static double
+ejections(const struct service *s, const struct scoreboard_service_view *v)
+{
+	(void)s;
+	return (double)v->ejections;
+}
+
 /* clang-format off */
 static const struct service_metric service_metrics[] = {
 	{ "service_replicas_desired", "gauge", "Replicas wanted.", desired },
@@ -101,6 +109,7 @@ static const struct service_metric service_metrics[] = {
 	{ "service_request_bytes_total", "counter", "Bytes of request bodies.", bytes_in },
 	{ "service_response_bytes_total", "counter", "Bytes of response bodies.", bytes_out },
 	{ "service_upgrades_total", "counter", "Requests that became WebSockets.", upgrades },
+	{ "service_ejections_total", "counter", "Copies left alone after errors, by workers.", ejections },
 };
 /* clang-format on */
 
@@ -246,22 +255,51 @@ put_instances(struct control *c, struct buf *out)
 	return r;
 }
 
+/* Of instances that have, or had, a place in the scoreboard. */
 static int
-put_tunnels(struct control *c, struct buf *out)
+put_cells(struct control *c, struct buf *out, const char *name,
+    double (*value)(const struct scoreboard_endpoint_view *v))
+{
+	int r = 0;
+
+	LIST_EACH (s, &c->services, struct service, link)
+		LIST_EACH (i, &s->replicas, struct replica, link) {
+			struct scoreboard_endpoint_view v;
+
+			if (i->cell < 0 || r < 0)
+				continue;
+			scoreboard_endpoint_view(
+			    c->workers.board, (unsigned)i->cell, &v);
+			r = buf_printf(out, "drover_%s{instance=\"%s\"} %.0f\n",
+			    name, i->id, value(&v));
+		}
+	return r;
+}
+
+static double
+tunnels(const struct scoreboard_endpoint_view *v)
+{
+	return (double)v->tunnels;
+}
+
+static double
+ejected(const struct scoreboard_endpoint_view *v)
+{
+	return v->out_until_s > clock_ms() / 1000;
+}
+
+static int
+put_endpoints(struct control *c, struct buf *out)
 {
 	int r = head(
 	    out, "instance_websockets", "gauge", "WebSockets that are open.");
 
-	LIST_EACH (s, &c->services, struct service, link)
-		LIST_EACH (i, &s->replicas, struct replica, link)
-			if (r == 0 && i->cell >= 0)
-				r = buf_printf(out,
-				    "drover_instance_websockets{instance="
-				    "\"%s\"} %u\n",
-				    i->id,
-				    scoreboard_tunnels(
-					c->workers.board, (unsigned)i->cell));
-	return r;
+	if (r == 0)
+		r = put_cells(c, out, "instance_websockets", tunnels);
+	if (r == 0)
+		r = head(out, "instance_ejected", "gauge",
+		    "1 while a worker leaves it alone after errors.");
+	return r == 0 ? put_cells(c, out, "instance_ejected", ejected) : r;
 }
 
 static int
@@ -342,7 +380,7 @@ control_metrics(struct control *c, struct buf *out)
 	if (r == 0)
 		r = put_memory(c, out);
 	if (r == 0)
-		r = put_tunnels(c, out);
+		r = put_endpoints(c, out);
 	if (r == 0)
 		r = put_workers(c, out);
 	return r == 0 ? put_self(c, out) : r;

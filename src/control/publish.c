@@ -296,6 +296,9 @@ add_service(
 		.request_timeout_ms = ms32(limits->request_timeout_ms),
 		.idle_timeout_ms = ms32(limits->idle_timeout_ms),
 		.websocket_idle_ms = ms32(limits->websocket_idle_ms),
+		.eject_errors = s->spec->ejection.errors,
+		.eject_ms = ms32(s->spec->ejection.time_ms),
+		.eject_percent = s->spec->ejection.percent,
 		.body = limits->body,
 		.token = s->token,
 	};

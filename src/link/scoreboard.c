@@ -221,6 +221,8 @@ add_endpoint(
 	v->bytes_in += LOAD(e->bytes_in);
 	v->bytes_out += LOAD(e->bytes_out);
 	v->tunnels += LOAD(e->tunnels);
+	if (LOAD(e->out_until_s) > v->out_until_s)
+		v->out_until_s = LOAD(e->out_until_s);
 }
 
 void
@@ -251,6 +253,7 @@ add_service(
 	v->bytes_in += LOAD(s->bytes_in);
 	v->bytes_out += LOAD(s->bytes_out);
 	v->upgrades += LOAD(s->upgrades);
+	v->ejections += LOAD(s->ejections);
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		v->latency.count[i] += LOAD(s->latency[i]);
 		v->waited.count[i] += LOAD(s->waited[i]);

@@ -64,8 +64,8 @@ struct scoreboard_endpoint { /* 64 bytes: a line of its own */
 	_Atomic uint64_t errors;   /* 5xx that it answered */
 	_Atomic uint64_t bytes_in; /* of request bodies and heads, to it */
 	_Atomic uint64_t bytes_out;
-	_Atomic uint32_t tunnels; /* WebSockets now; not in inflight */
-	uint32_t room;
+	_Atomic uint32_t tunnels;     /* WebSockets now; not in inflight */
+	_Atomic uint32_t out_until_s; /* ejected until then, of clock_ms() */
 };
 
 /* Responses of ours, by what went wrong: the words of Drover-Error. */
@@ -102,7 +102,8 @@ struct scoreboard_service { /* 4096 bytes: a page */
 	_Atomic uint64_t bytes_in;    /* request bodies */
 	_Atomic uint64_t bytes_out;   /* response bodies */
 	_Atomic uint64_t upgrades;    /* answered with 101 */
-	uint64_t room[97];
+	_Atomic uint64_t ejections;   /* of endpoints */
+	uint64_t room[96];
 	_Atomic uint32_t latency[HISTOGRAM_BUCKETS]; /* us, whole exchange */
 	_Atomic uint32_t waited[HISTOGRAM_BUCKETS];  /* us, in the queue */
 };
@@ -154,6 +155,7 @@ struct scoreboard_endpoint_view { /* sums over the workers */
 	uint64_t inflight, connects, connect_failures, resets, timeouts;
 	uint64_t bad_responses, requests, errors, bytes_in, bytes_out;
 	uint64_t tunnels;
+	uint64_t out_until_s; /* the latest */
 };
 
 struct scoreboard_service_view {
@@ -161,7 +163,7 @@ struct scoreboard_service_view {
 	uint64_t responses[6];
 	uint64_t faults[FAULT_COUNT];
 	uint64_t retries, resends, over_budget, cancelled;
-	uint64_t bytes_in, bytes_out, upgrades;
+	uint64_t bytes_in, bytes_out, upgrades, ejections;
 	struct histogram latency; /* us: histogram_quantile() */
 	struct histogram waited;
 };

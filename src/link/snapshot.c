@@ -72,6 +72,9 @@ pack_service(struct packer *p, const struct snapshot_service *s)
 	pack_u64(p, s->body);
 	pack_str(p, s->token);
 	pack_u32(p, s->websocket_idle_ms);
+	pack_u32(p, s->eject_errors);
+	pack_u32(p, s->eject_ms);
+	pack_u32(p, s->eject_percent);
 	pack_close(p);
 	pack_u32(p, s->ncalls);
 	for (uint32_t i = 0; i < s->ncalls; i++)
@@ -283,6 +286,9 @@ read_service(struct reader *r, struct snapshot_service *s)
 	s->body = unpack_u64(&r->u);
 	s->token = unpack_str(&r->u, r->arena, SNAPSHOT_TOKEN_MAX);
 	s->websocket_idle_ms = unpack_u32(&r->u);
+	s->eject_errors = unpack_u32(&r->u);
+	s->eject_ms = unpack_u32(&r->u);
+	s->eject_percent = unpack_u32(&r->u);
 	unpack_close(&r->u);
 	if (r->u.error != 0)
 		return;
@@ -291,6 +297,7 @@ read_service(struct reader *r, struct snapshot_service *s)
 	must(r, s->flags <= SNAPSHOT_SERVICE_STARTING, "service flags");
 	must(r, s->balance <= SNAPSHOT_HASH, "balance");
 	must(r, s->hash <= SNAPSHOT_HASH_SOURCE, "hash");
+	must(r, s->eject_percent <= 100, "share of ejected endpoints");
 	read_calls(r, s);
 	read_endpoints(r, s);
 }

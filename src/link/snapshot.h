@@ -106,7 +106,10 @@ struct snapshot_service {
 	    request_timeout_ms;	  /* request sent -> response head; 0: never */
 	uint32_t idle_timeout_ms; /* no byte of a body moved; 0: never */
 	uint32_t websocket_idle_ms; /* nor of an upgraded one; 0: never */
-	uint64_t body; /* a request's body at most; 0: none at all */
+	uint32_t eject_errors;	    /* in a row; 0: no ejection */
+	uint32_t eject_ms;
+	uint32_t eject_percent; /* of the endpoints, at most */
+	uint64_t body;		/* a request's body at most; 0: none at all */
 	/* Names this service as a caller on internal listeners; "": nobody. */
 	const char *token;
 	/* Whom it may call: indices of services, in any order. */

@@ -228,6 +228,8 @@ read_answer(struct exchange *x, const struct head *h)
 		x->keep = false;
 	if (h->status >= 500)
 		count64(&x->ep->count->errors, 1);
+	if (exchange_gateway_error(h->status))
+		service_blame(x->svc, x->ep);
 	x->up->keep_ms = keep_alive_ms(h);
 }
 

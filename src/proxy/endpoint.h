@@ -19,6 +19,7 @@
 #include "link/address.h"
 #include "link/scoreboard.h"
 #include "link/snapshot.h"
+#include "model/outlier.h"
 
 #define ENDPOINT_IDLE_MAX 256 /* connections kept for each endpoint */
 #define ENDPOINT_IDLE_MS 60000
@@ -38,6 +39,7 @@ struct endpoint {
 	struct scoreboard_endpoint *count;
 	struct list idle; /* struct upstream, the last used first */
 	unsigned nidle;
+	struct outlier outlier;
 	bool down; /* refused a connect; until the next generation */
 	bool gone; /* in no snapshot any more */
 	uint64_t full_until_ms;

@@ -164,6 +164,8 @@ exchange_finish(struct exchange *x)
 	bool out = request_is_out(x), whole = x->read_all;
 	bool keep = x->keep && whole && !x->w->draining;
 
+	if (!exchange_gateway_error(x->status))
+		service_praise(x->ep);
 	count_end(x, x->status / 100);
 	end(x, x->reusable && out);
 	downstream_done(d, keep, whole);
@@ -451,11 +453,13 @@ exchange_connect_failed(struct exchange *x, int error)
 		again(x, ANYWHERE);
 		return;
 	}
-	if (blames_endpoint(error))
+	if (blames_endpoint(error)) {
+		service_blame(x->svc, ep);
 		endpoint_down(ep, error);
-	else
+	} else {
 		log_warn(
 		    ep->name, "cannot connect error=\"%s\"", strerror(error));
+	}
 	count64(&x->svc->count->resends, 1);
 	again(x, ELSEWHERE);
 }
@@ -500,12 +504,15 @@ void
 exchange_lost(struct exchange *x, int error)
 {
 	bool can = x->replay && !x->heard && (x->idempotent || !x->reached);
+	bool race = can && x->up->reused && !x->fresh;
 
 	count32(&x->ep->count->resets, 1);
 	x->fault = FAULT_RESET;
+	if (!race)
+		service_blame(x->svc, x->ep);
 	if (x->phase == EXCHANGE_ANSWERING) {
 		exchange_cut(x);
-	} else if (can && x->up->reused && !x->fresh) {
+	} else if (race) {
 		close_race(x);
 	} else if (can && endpoint_left(x->ep, error)) {
 		count64(&x->svc->count->resends, 1);
@@ -521,6 +528,7 @@ void
 exchange_bad_response(struct exchange *x, const char *why)
 {
 	count32(&x->ep->count->bad_responses, 1);
+	service_blame(x->svc, x->ep);
 	log_debug(x->ep->name, "bad response: %s", why);
 	if (x->phase == EXCHANGE_ANSWERING)
 		exchange_cut(x);
@@ -543,16 +551,20 @@ on_deadline(void *arg)
 		break;
 	case EXCHANGE_WAITING:
 		count32(&x->ep->count->timeouts, 1);
+		service_blame(x->svc, x->ep);
 		exchange_fail(x, 504, FAULT_TIMEOUT,
 		    "the service did not answer in time");
 		break;
 	case EXCHANGE_SENDING:
-		if (request_is_out(x) || x->req.len > x->sent)
+		if (request_is_out(x) || x->req.len > x->sent) {
+			count32(&x->ep->count->timeouts, 1);
+			service_blame(x->svc, x->ep);
 			exchange_fail(x, 504, FAULT_TIMEOUT,
 			    "the service did not take the request in time");
-		else
+		} else {
 			exchange_fail(x, 408, FAULT_TIMEOUT,
 			    "the body of the request did not come in time");
+		}
 		break;
 	default:
 		exchange_cut(x);

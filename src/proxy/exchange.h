@@ -150,6 +150,13 @@ exchange_is_tunnel(const struct exchange *x)
 	return x->phase == EXCHANGE_TUNNEL;
 }
 
+/* What a proxy in front of the service, or it as one, says of its own. */
+static inline bool
+exchange_gateway_error(unsigned status)
+{
+	return status >= 502 && status <= 504;
+}
+
 /* The client is gone. Ends x. */
 void exchange_cancel(struct exchange *x);
 

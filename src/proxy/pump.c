@@ -245,6 +245,7 @@ pump_begin(struct exchange *x, const struct head *h, struct span rest)
 	buf_clear(&x->req);
 	x->sent = 0;
 	x->bytes_out = rest.n;
+	service_praise(x->ep);
 	service_tunnel(x->svc, x->ep);
 	if (downstream_send(x->down, n, iov, rest.n > 0 ? 2 : 1) < 0) {
 		exchange_cancel(x);

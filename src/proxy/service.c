@@ -9,6 +9,9 @@
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
 
+#define LOG_SUBSYSTEM "proxy"
+#include "base/log.h"
+
 /* Lost against other workers so often in a row: queue, and let the tick try. */
 #define RACES_MAX 4
 
@@ -89,7 +92,13 @@ service_apply(struct service *s, const struct snapshot_service *conf,
 	s->weights = weights;
 	s->nendpoints = conf->nendpoints;
 	s->warming = true;
+	s->warmed_ms = 0;
 	s->settle_until_ms = 0;
+	s->ejection = (struct outlier_policy){
+		.errors = conf->eject_errors,
+		.percent = conf->eject_percent,
+		.ms = conf->eject_ms,
+	};
 	set_kinds(s);
 }
 
@@ -107,11 +116,14 @@ service_retire(struct service *s)
 
 /* --- choosing ------------------------------------------------------------- */
 
+/* What is still asked when nothing better is left. */
+enum despair { THE_GOOD, THE_EJECTED, THE_DOWN };
+
 struct picking {
 	struct service *s;
 	struct exchange *x;
 	uint32_t alive; /* that a place could be free on, some time */
-	bool desperate; /* those that refused a connect, too */
+	enum despair despair;
 };
 
 static unsigned
@@ -126,7 +138,9 @@ on_usable(void *arg, uint32_t i)
 	struct picking *p = arg;
 	struct endpoint *ep = p->s->endpoints[i];
 
-	if ((ep->down && !p->desperate) || exchange_tried(p->x, ep))
+	if (exchange_tried(p->x, ep) || (ep->down && p->despair < THE_DOWN) ||
+	    (p->despair < THE_EJECTED &&
+		outlier_is_out(&ep->outlier, p->s->w->now_ms)))
 		return false;
 	p->alive++;
 	if (ep->full_until_ms > p->s->w->now_ms)
@@ -166,6 +180,7 @@ warm_up(struct service *s)
 		still |= age < BALANCE_SLOW_START_MS;
 	}
 	s->warming = still;
+	s->warmed_ms = s->w->now_ms;
 }
 
 static uint32_t
@@ -180,7 +195,7 @@ choose(struct picking *p)
 		.arg = p,
 	};
 
-	if (s->warming)
+	if (s->warming && s->w->now_ms - s->warmed_ms >= SERVICE_WARM_MS)
 		warm_up(s);
 	p->alive = 0;
 	return balance_pick(
@@ -188,9 +203,9 @@ choose(struct picking *p)
 }
 
 static enum service_verdict
-pick(struct service *s, struct exchange *x, bool desperate)
+pick(struct service *s, struct exchange *x, enum despair despair)
 {
-	struct picking p = { .s = s, .x = x, .desperate = desperate };
+	struct picking p = { .s = s, .x = x, .despair = despair };
 	unsigned races = 0;
 	uint32_t i;
 
@@ -241,11 +256,48 @@ settling(struct service *s)
 enum service_verdict
 service_pick(struct service *s, struct exchange *x)
 {
-	enum service_verdict v = pick(s, x, false);
+	enum service_verdict v = pick(s, x, THE_GOOD);
 
+	if (v == SERVICE_NONE || v == SERVICE_START)
+		v = pick(s, x, THE_EJECTED);
 	if (v != SERVICE_NONE)
 		return v;
-	return settling(s) ? SERVICE_START : pick(s, x, true);
+	return settling(s) ? SERVICE_START : pick(s, x, THE_DOWN);
+}
+
+/* --- ejection ------------------------------------------------------------- */
+
+static void
+eject(struct service *s, struct endpoint *ep)
+{
+	uint64_t now = s->w->now_ms;
+	uint64_t ms = outlier_eject(&ep->outlier, &s->ejection, now);
+
+	count64(&s->count->ejections, 1);
+	atomic_store_explicit(&ep->count->out_until_s,
+	    (uint32_t)((now + ms + 999) / 1000), memory_order_relaxed);
+	log_warn(ep->name, "in -> ejected cause=\"%u errors in a row\" ms=%llu",
+	    s->ejection.errors, (unsigned long long)ms);
+}
+
+void
+service_praise(struct endpoint *ep)
+{
+	outlier_success(&ep->outlier);
+}
+
+void
+service_blame(struct service *s, struct endpoint *ep)
+{
+	unsigned out = 0;
+
+	if (!outlier_failure(&ep->outlier, &s->ejection) || ep->gone)
+		return;
+	for (uint32_t i = 0; i < s->nendpoints; i++)
+		out += outlier_is_out(&s->endpoints[i]->outlier, s->w->now_ms);
+	if (outlier_allows(&s->ejection, s->nendpoints, out) &&
+	    !outlier_is_out(&ep->outlier, s->w->now_ms))
+		eject(s, ep);
 }
 
 void

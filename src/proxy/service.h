@@ -25,9 +25,11 @@
 #include "link/snapshot.h"
 #include "model/balance.h"
 #include "model/budget.h"
+#include "model/outlier.h"
 #include "proxy/deadline.h"
 
 #define SERVICE_TICK_MS 5
+#define SERVICE_WARM_MS 50     /* between steps of a slow start */
 #define SERVICE_SETTLE_MS 1000 /* all refused: what the next snapshot says */
 #define SERVICE_PATIENCE_US                               \
 	20000 /* then an older waiter elsewhere is passed \
@@ -50,6 +52,7 @@ struct service {
 	struct balance_endpoint *weights; /* as many */
 	uint32_t nendpoints;
 	bool warming;		  /* some endpoint is in its slow start */
+	uint64_t warmed_ms;	  /* when the weights were last made */
 	uint64_t settle_until_ms; /* 0: no endpoint's death is news */
 
 	struct list queue; /* struct exchange, oldest first */
@@ -57,6 +60,7 @@ struct service {
 	struct link waiting; /* on the worker's list while nqueue > 0 */
 
 	struct budget budget;
+	struct outlier_policy ejection;
 	struct deadline_kind *queue_kind, *start_kind, *request_kind,
 	    *idle_kind, *pump_kind;
 };
@@ -88,6 +92,13 @@ void service_give(struct service *s, struct endpoint *ep); /* and unref it */
 /* A place at ep becomes a tunnel, outside of limits.concurrency; and ends. */
 void service_tunnel(struct service *s, struct endpoint *ep);
 void service_untunnel(struct service *s, struct endpoint *ep);
+
+/*
+ * How an attempt at ep went: it answered, or that was a gateway error. May
+ * eject it, for this worker.
+ */
+void service_praise(struct endpoint *ep);
+void service_blame(struct service *s, struct endpoint *ep);
 
 /* Whether others wait already, so that nobody who comes now may pass them. */
 bool service_crowded(const struct service *s);

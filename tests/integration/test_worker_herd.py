@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Many requests, many endpoints, several workers: what is lost, and what not."""
 import collections
+import http.client
 import json
 import os
 import re
@@ -561,3 +562,112 @@ def test_a_request_costs_few_system_calls(rig):
     assert 4000 <= moved < 4100, calls
     assert calls.get("epoll_ctl", 0) < 20, calls
     assert calls.get("epoll_wait", 0) + calls.get("epoll_pwait", 0) < 2200
+
+
+def gateway_errors(kind):
+    """An endpoint that answers each connection in one wrong way."""
+    return {
+        "502": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+        "503": b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        "garbage": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        "cut": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        "nothing": b"",
+    }[kind]
+
+
+class Wrong:
+    """It answers so while `wrong` is set, and well otherwise; it counts."""
+
+    def __init__(self, rig, name, kind):
+        self.name, self.wrong, self.asked = name, True, 0
+        self.answer = gateway_errors(kind)
+        path = os.path.join(rig.dir, name + ".sock")
+        self.address = f"unix:{path}"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(50)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            with s:
+                if not read_until(s, b"\r\n\r\n"):
+                    continue  # a look whether somebody listens
+                self.asked += 1
+                s.sendall(self.answer if self.wrong else
+                          b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+@pytest.mark.parametrize("kind", ["502", "503", "garbage", "cut", "nothing"])
+def test_an_endpoint_that_only_fails_is_ejected_and_comes_back(rig, kind):
+    bad = Wrong(rig, "bad", kind)
+    rig.simple(rig.origin("good"), bad, options="eject_ms=700 balance=1")
+
+    def ask(method):
+        try:
+            return rig.get("/token?t=1", method=method, body=b"")[0]
+        except (OSError, http.client.HTTPException):
+            assert kind == "cut"
+            return None
+
+    for _ in range(30):
+        ask("POST")  # never retried
+    assert bad.asked == 5
+    assert rig.ask("endpoint", 1)["out_until"] > 0
+    bad.wrong = False
+    deadline = time.monotonic() + 10
+    while bad.asked == 5:
+        assert time.monotonic() < deadline
+        assert rig.get("/token?t=1")[0] == 200
+        time.sleep(0.02)
+    # A second time in a row it is out for twice as long.
+    bad.wrong = True
+    before = bad.asked
+    while bad.asked < before + 5:
+        ask("POST")
+        assert time.monotonic() < deadline + 10
+    ended = time.monotonic()
+    bad.wrong = False
+    seen = bad.asked
+    while bad.asked == seen:
+        rig.get("/token?t=1")
+        time.sleep(0.02)
+    assert time.monotonic() - ended > 1.0
+    bad.close()
+
+
+def test_the_last_endpoint_and_more_than_half_are_never_ejected(rig):
+    all_bad = [Wrong(rig, f"bad{i}", "502") for i in range(3)]
+    rig.simple(*all_bad, options="balance=1")
+    for _ in range(60):
+        assert rig.get("/x", method="POST", body=b"")[0] == 502
+    out = [rig.ask("endpoint", i)["out_until"] > 0 for i in range(3)]
+    assert sum(out) == 1
+    assert min(b.asked for b in all_bad) == 5 and sum(b.asked for b in all_bad) == 60
+    rig.simple(all_bad[0], first=10)
+    for _ in range(10):
+        assert rig.get("/x", method="POST", body=b"")[0] == 502
+    assert rig.ask("endpoint", 10)["out_until"] == 0
+    for b in all_bad:
+        b.close()
+
+
+def test_when_only_ejected_ones_are_left_they_are_asked(rig):
+    bad = Wrong(rig, "bad", "502")
+    good = rig.origin("good")
+    rig.simple(good, bad, options="balance=1")
+    while rig.ask("endpoint", 1)["out_until"] == 0:
+        rig.get("/token?t=1", method="POST", body=b"")
+    bad.wrong = False
+    good.kill()
+    for _ in range(10):
+        assert rig.get("/token?t=1")[0] == 200
+    bad.close()

@@ -168,6 +168,9 @@ set_number(struct snapshot_service *s, const char *key, const char *value)
 		{ "request_timeout", &s->request_timeout_ms },
 		{ "idle_timeout", &s->idle_timeout_ms },
 		{ "websocket_idle", &s->websocket_idle_ms },
+		{ "eject_errors", &s->eject_errors },
+		{ "eject_ms", &s->eject_ms },
+		{ "eject_percent", &s->eject_percent },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -211,6 +214,9 @@ cmd_service(char **w, int n)
 	s->request_timeout_ms = 60000;
 	s->idle_timeout_ms = 60000;
 	s->websocket_idle_ms = 60000;
+	s->eject_errors = 5;
+	s->eject_ms = 30000;
+	s->eject_percent = 50;
 	s->body = 64U << 20;
 	s->calls = calls[i];
 	s->endpoints = endpoints[i];
@@ -393,9 +399,9 @@ ask_endpoint(unsigned cell)
 	printf("endpoint inflight=%" PRIu64 " tunnels=%" PRIu64
 	       " requests=%" PRIu64 " connects=%" PRIu64 " failures=%" PRIu64
 	       " resets=%" PRIu64 " timeouts=%" PRIu64 " bad=%" PRIu64
-	       " errors=%" PRIu64 "\n",
+	       " errors=%" PRIu64 " out_until=%" PRIu64 "\n",
 	    v.inflight, v.tunnels, v.requests, v.connects, v.connect_failures,
-	    v.resets, v.timeouts, v.bad_responses, v.errors);
+	    v.resets, v.timeouts, v.bad_responses, v.errors, v.out_until_s);
 }
 
 static void

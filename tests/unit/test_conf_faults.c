@@ -215,7 +215,8 @@ static const struct {
 	{ "replcias: 2\n",
 	    "s.yaml:3: replcias: found an unknown key (replicas?); allowed "
 	    "service, command, env, directory, replicas, listen, route, ready, "
-	    "readiness, liveness, start, restart, stop, balance, limits, "
+	    "readiness, liveness, start, restart, stop, balance, ejection, "
+	    "limits, "
 	    "resources, sandbox, depends_on, calls, needs_redis\n" },
 	{ "replicas: two\n",
 	    "s.yaml:3: replicas: found \"two\"; allowed an integer from 0 to "
@@ -328,6 +329,9 @@ static const struct {
 	{ "readiness: {interval: 5s}\nready: notify\n",
 	    "s.yaml:3: readiness: found a check beside ready: notify; allowed "
 	    "one of them\n" },
+	{ "ejection: {percent: 101%}\n",
+	    "s.yaml:3: ejection.percent: found \"101%\"; allowed a percentage "
+	    "from 0% to 100%, as 150%\n" },
 	{ "readiness: {path: /x, tcp: true}\n",
 	    "s.yaml:3: readiness.tcp: found a second kind of check; allowed "
 	    "one of path, tcp and exec\n" },

@@ -240,6 +240,8 @@ static const struct {
 	    "changed s balance.policy: least -> round_robin\n" },
 	{ "balance: least", "balance: {hash: path}",
 	    "changed s balance.policy: least -> \n" },
+	{ "", "ejection: {errors: 0}",
+	    "changed s ejection.errors: 5 -> 0\n" },
 	{ "", "limits: {body: 1KiB}",
 	    "changed s limits.body: 64MiB -> 1KiB\n" },
 	{ "", "resources: {memory: 1GiB}",

@@ -51,6 +51,9 @@ static const struct snapshot_service services[] = {
 	    .request_timeout_ms = 60000,
 	    .idle_timeout_ms = 70000,
 	    .websocket_idle_ms = 80000,
+	    .eject_errors = 5,
+	    .eject_ms = 30000,
+	    .eject_percent = 50,
 	    .body = 64U << 20,
 	    .token = "secret",
 	    .calls = calls,
@@ -104,6 +107,9 @@ assert_service(const struct snapshot_service *s)
 	assert_int_equal(s->request_timeout_ms, 60000);
 	assert_int_equal(s->idle_timeout_ms, 70000);
 	assert_int_equal(s->websocket_idle_ms, 80000);
+	assert_int_equal(s->eject_errors, 5);
+	assert_int_equal(s->eject_ms, 30000);
+	assert_int_equal(s->eject_percent, 50);
 	assert_int_equal(s->body, 64U << 20);
 	assert_string_equal(s->token, "secret");
 	assert_int_equal(s->ncalls, 1);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * outlier - an endpoint that only fails is left alone for a while
+ *
+ * After so many gateway errors in a row (refused or broken connections, no
+ * answer in time, an invalid one, 502, 503, 504) an endpoint is ejected: for
+ * `ms`, the next time for twice that, and so on up to OUTLIER_TIMES_MAX times;
+ * each `ms` that it then serves takes one back. At most `percent` of a
+ * service's endpoints are out, and never the last one. What is counted belongs
+ * to one worker, as what it saw does.
+ */
+
+#ifndef MODEL_OUTLIER_H
+#define MODEL_OUTLIER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define OUTLIER_TIMES_MAX 10
+
+struct outlier_policy {
+	unsigned errors; /* in a row; 0: nobody is ejected */
+	unsigned percent;
+	uint64_t ms;
+};
+
+/* Zeroed is ready. */
+struct outlier {
+	unsigned errors; /* in a row */
+	unsigned times;	 /* how often in a row it was out */
+	uint64_t until_ms;
+};
+
+static inline void
+outlier_success(struct outlier *o)
+{
+	o->errors = 0;
+}
+
+/* Whether that was one too many. */
+bool outlier_failure(struct outlier *o, const struct outlier_policy *p);
+
+/* Whether one more of n may go, when `out` are out already. */
+bool outlier_allows(const struct outlier_policy *p, unsigned n, unsigned out);
+
+/* From now on it is out. For how long. */
+uint64_t outlier_eject(
+    struct outlier *o, const struct outlier_policy *p, uint64_t now_ms);
+
+static inline bool
+outlier_is_out(const struct outlier *o, uint64_t now_ms)
+{
+	return o->until_ms > now_ms;
+}
+
+#endif /* MODEL_OUTLIER_H */
