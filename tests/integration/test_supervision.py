@@ -268,7 +268,11 @@ def test_liveness_by_exec_and_by_connect(herd, tmp_path):
             liveness={"exec": ["/bin/sh", "-c", f"! test -e {flag}"], "interval": "200ms", "fall": 2},
             stop={"drain": "1s", "timeout": "1s"},
         ),
-        "tcp": herdling(readiness={"tcp": True, "interval": "200ms"}),
+        "tcp": herdling(
+            readiness={"tcp": True, "interval": "200ms"},
+            liveness={"tcp": True, "interval": "200ms", "fall": 2},
+            stop={"drain": "1s", "timeout": "1s"},
+        ),
     })
     d.ready()
     pid = d.pids("exec")["exec.0"]
@@ -276,6 +280,10 @@ def test_liveness_by_exec_and_by_connect(herd, tmp_path):
     wait_for(lambda: not alive(pid))
     flag.unlink()
     d.ready("exec")
+    pid = d.pids("tcp")["tcp.0"]
+    os.unlink(d.instance("tcp.0")["address"][5:])  # nobody can connect to it now
+    wait_for(lambda: not alive(pid))
+    d.ready("tcp")
 
 
 def test_ready_by_notify(herd):
