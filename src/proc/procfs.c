@@ -143,13 +143,14 @@ find_variable(struct span env, const char *name, char *value, size_t size)
 }
 
 /*
- * In the middle of an exec the old environment is gone and the new one is not
- * there yet. Where the code begins (field 26) is set last: it is 0 till then,
- * and 1 for zombies and the kernel's own, who have no memory at all. 50 and 51
- * are where the environment begins and ends.
+ * Why something is not in the n bytes that were read. In the middle of an exec
+ * the old environment is gone, perhaps while it was read, and the new one is
+ * not there yet. Where the code begins (field 26) is set last: it is 0 till
+ * then, and 1 for zombies and the kernel's own, who have no memory at all. 50
+ * and 51 are where the environment begins and ends.
  */
 static int
-why_empty(pid_t pid)
+why_missing(pid_t pid, size_t n)
 {
 	char text[1024];
 	uint64_t code, begin, end;
@@ -159,7 +160,7 @@ why_empty(pid_t pid)
 		return -ESRCH;
 	if (!stat_number(text, 50, &begin) || !stat_number(text, 51, &end))
 		return -ENOENT;
-	return code != 0 && begin == end ? -ENOENT : -EAGAIN;
+	return code != 0 && end - begin == n ? -ENOENT : -EAGAIN;
 }
 
 int
@@ -172,12 +173,14 @@ process_getenv(pid_t pid, const char *name, char *value, size_t size)
 	buf_init(&b, ENVIRON_MAX);
 	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
 	r = fd_read_file(path, &b);
-	if (r == -ENOENT)
-		r = -ESRCH;
-	else if (r == 0 && b.len == 0)
-		r = why_empty(pid);
-	else if (r == 0 || r == -ENOBUFS)
+	if (r == -ENOBUFS)
 		r = find_variable(buf_span(&b), name, value, size);
+	else if (r == 0) {
+		r = find_variable(buf_span(&b), name, value, size);
+		if (r == -ENOENT)
+			r = why_missing(pid, b.len);
+	} else if (r == -ENOENT)
+		r = -ESRCH;
 	buf_done(&b);
 	return r;
 }

@@ -37,10 +37,13 @@ static char dir[64], path[80];
 static char incarnation[33], successor[33]; /* no other run has them */
 static char mark[64];
 
+static char many[32768];
+
 static int
 setup(void **state)
 {
 	(void)state;
+	memset(many, 'x', sizeof(many) - 1);
 	snprintf(dir, sizeof(dir), "/tmp/test_mark.XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/herd", dir);
@@ -69,6 +72,7 @@ start_restless(void)
 	if (pid != 0)
 		return pid;
 	setsid();
+	setenv("LONG", many, 1); /* it is read in many pieces */
 	setenv(RECORD_MARK, mark, 1);
 	alarm(60); /* whatever becomes of the test */
 	execv(SELF, argv);
