@@ -49,7 +49,8 @@ call_json(struct call *call, unsigned status, json_t *value)
 	char *text = NULL;
 
 	if (value != NULL)
-		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		text = json_dumps(value,
+		    JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	json_decref(value);
 	if (text == NULL) {
 		call_problem(call, 503, "out-of-memory", NULL,

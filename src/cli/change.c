@@ -162,7 +162,7 @@ run_scale(const struct invocation *in)
 	json_t *body;
 	int r;
 
-	if (equals == NULL ||
+	if (equals == NULL || equals == in->args[0] ||
 	    str_copy(name, sizeof(name),
 		(struct span){ in->args[0], (size_t)(equals - in->args[0]) }) <
 		0 ||

@@ -245,6 +245,10 @@ check_fit(const struct invocation *in, struct err *err)
 	if (in->nargs > c->max)
 		return err_set(err, -EINVAL, "%s: %s is too much", c->name,
 		    in->args[c->max]);
+	for (size_t i = 0; i < in->nargs; i++)
+		if (in->args[i][0] == '\0')
+			return err_set(
+			    err, -EINVAL, "%s: %s is empty", c->name, c->args);
 	return 0;
 }
 

@@ -231,7 +231,8 @@ print_buf(const struct buf *out)
 int
 print_json(const json_t *value)
 {
-	char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	char *text = json_dumps(
+	    value, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	int r;
 
 	if (text == NULL)

@@ -13,8 +13,11 @@ put_line(struct buf *out, const char *file, unsigned line, const char *key,
     const char *text)
 {
 	size_t before = out->len;
+	char at[16] = "";
 
-	if (buf_printf(out, "%s:%u: %s: %s", file, line, key, text) < 0)
+	if (line > 0)
+		snprintf(at, sizeof(at), ":%u", line);
+	if (buf_printf(out, "%s%s: %s: %s", file, at, key, text) < 0)
 		return;
 	for (size_t i = before; i < out->len; i++)
 		if ((unsigned char)out->data[i] < ' ' || out->data[i] == 0x7f)

@@ -497,4 +497,6 @@ launch_release(struct replica *r)
 	r->child = 0;
 	r->pid = 0;
 	r->ready_at = 0;
+	r->usage.mem_bytes = 0;
+	r->usage.cpu_pct = 0;
 }

@@ -19,6 +19,7 @@
 #include "proc/folder.h"
 
 #define REAPED_A_TURN 64
+#define SWEEP_AGAIN_MS 10
 #define LEAF_MAX 24
 
 struct child *
@@ -451,23 +452,25 @@ child_end(struct child *c)
 
 /* --- orphans -------------------------------------------------------------- */
 
-static bool
+/* 1, 0, or -EAGAIN while it cannot be told. */
+static int
 belongs_to_the_living(struct keeper *k, pid_t pid)
 {
 	char mark[64];
 	struct span value;
 	const struct child *c;
 	uint64_t id;
+	int r = process_getenv(pid, RECORD_MARK, mark, sizeof(mark));
 
-	if (process_getenv(pid, RECORD_MARK, mark, sizeof(mark)) < 0)
-		return find_alive(k, getsid(pid)) != NULL;
+	if (r < 0)
+		return r == -EAGAIN ? r : find_alive(k, getsid(pid)) != NULL;
 	value = span_of(mark);
 	if (value.n < 34 || memcmp(mark, k->incarnation, 32) != 0)
-		return false;
+		return 0;
 	value.p += 33;
 	value.n -= 33;
 	if (str_u64(value, &id) < 0)
-		return false;
+		return 0;
 	c = child_find(k, id);
 	return c != NULL && c->alive;
 }
@@ -476,10 +479,15 @@ static void
 judge_orphan(void *arg, pid_t pid)
 {
 	struct keeper *k = arg;
+	int r;
 
 	/* It is our child: its pid is not recycled before we reap it. */
-	if (find_alive(k, pid) == NULL && process_start_time(pid) != 0 &&
-	    !belongs_to_the_living(k, pid))
+	if (find_alive(k, pid) != NULL || process_start_time(pid) == 0)
+		return;
+	r = belongs_to_the_living(k, pid);
+	if (r == -EAGAIN)
+		loop_timer_arm(&k->sweep_timer, SWEEP_AGAIN_MS);
+	else if (r == 0)
 		kill(pid, SIGKILL);
 }
 
@@ -500,8 +508,8 @@ judge_leaf(void *arg, const char *leaf)
 }
 
 /* Where there are groups they say exactly who belongs to whom. */
-static void
-on_sweep(void *arg)
+void
+children_sweep(void *arg)
 {
 	struct keeper *k = arg;
 
@@ -531,7 +539,7 @@ children_reap(struct keeper *k)
 			waitid(P_PID, (id_t)who.si_pid, &who, WEXITED);
 	}
 	if (i > 0)
-		loop_defer(k->loop, &k->sweep, on_sweep, k);
+		loop_defer(k->loop, &k->sweep, children_sweep, k);
 	if (i == REAPED_A_TURN)
 		raise(SIGCHLD); /* the rest in the next turn */
 }

@@ -212,6 +212,7 @@ keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
 		return -ENOMEM;
 	output_init(&k->output, k->loop, on_followed, k);
 	loop_timer_init(&k->stop_timer, k->loop, on_stop_timer, k);
+	loop_timer_init(&k->sweep_timer, k->loop, children_sweep, k);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_errno(err, -errno, "subreaper");
 	look_around(k, args->cgroup);
@@ -237,6 +238,7 @@ keeper_close(struct keeper *k, const char *runtime)
 		fds_free(k);
 		output_done(&k->output);
 		loop_timer_done(&k->stop_timer);
+		loop_timer_done(&k->sweep_timer);
 		loop_defer_cancel(&k->sweep);
 		for (size_t i = 0; i < ARRAY_LEN(k->signals); i++)
 			loop_signal_done(&k->signals[i]);

@@ -35,6 +35,7 @@ struct keeper {
 	unsigned nchildren;
 	unsigned nalive;
 	struct loop_later sweep;
+	struct loop_timer sweep_timer; /* some orphan could not be told */
 
 	struct list fds; /* struct kept_fd */
 	unsigned nfds;
@@ -94,6 +95,9 @@ void child_free(struct child *c); /* must not be alive */
 
 /* Reap whoever has exited; kill what a dead leader left behind. */
 void children_reap(struct keeper *k);
+
+/* Kill the orphans of the dead; arg is the keeper. */
+void children_sweep(void *arg);
 
 /* --- client.c ------------------------------------------------------------- */
 

@@ -101,7 +101,8 @@ int process_each(void (*fn)(void *arg, pid_t pid), void *arg);
 
 /*
  * The value of a variable in the environment that pid was started with:
- * -ENOENT not there, -EACCES not ours to see, -ESRCH.
+ * -ENOENT not there, -EACCES not ours to see, -ESRCH, or -EAGAIN: it is in the
+ * middle of an exec and has none for a moment.
  */
 int process_getenv(
     pid_t pid, const char *name, char *value, size_t size) MUST_CHECK;

@@ -54,6 +54,14 @@ stat_field(const char *text, unsigned want, struct span *out)
 	return false;
 }
 
+static bool
+stat_number(const char *text, unsigned want, uint64_t *out)
+{
+	struct span field;
+
+	return stat_field(text, want, &field) && str_u64(field, out) == 0;
+}
+
 uint64_t
 process_start_time(pid_t pid)
 {
@@ -63,8 +71,7 @@ process_start_time(pid_t pid)
 
 	if (read_stat(pid, text, sizeof(text)) < 0 ||
 	    !stat_field(text, 3, &field) || field.p[0] == 'Z' ||
-	    field.p[0] == 'X' || !stat_field(text, 22, &field) ||
-	    str_u64(field, &start) < 0)
+	    field.p[0] == 'X' || !stat_number(text, 22, &start))
 		return 0;
 	return start;
 }
@@ -135,6 +142,27 @@ find_variable(struct span env, const char *name, char *value, size_t size)
 	return -ENOENT;
 }
 
+/*
+ * Why something is not in the n bytes that were read. In the middle of an exec
+ * the old environment is gone, perhaps while it was read, and the new one is
+ * not there yet. Where the code begins (field 26) is set last: it is 0 till
+ * then, and 1 for zombies and the kernel's own, who have no memory at all. 50
+ * and 51 are where the environment begins and ends.
+ */
+static int
+why_missing(pid_t pid, size_t n)
+{
+	char text[1024];
+	uint64_t code, begin, end;
+
+	if (read_stat(pid, text, sizeof(text)) < 0 ||
+	    !stat_number(text, 26, &code) || code == 1)
+		return -ESRCH;
+	if (!stat_number(text, 50, &begin) || !stat_number(text, 51, &end))
+		return -ENOENT;
+	return code != 0 && end - begin == n ? -ENOENT : -EAGAIN;
+}
+
 int
 process_getenv(pid_t pid, const char *name, char *value, size_t size)
 {
@@ -145,10 +173,14 @@ process_getenv(pid_t pid, const char *name, char *value, size_t size)
 	buf_init(&b, ENVIRON_MAX);
 	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
 	r = fd_read_file(path, &b);
-	if (r == -ENOENT)
-		r = -ESRCH;
-	else if (r == 0 || r == -ENOBUFS)
+	if (r == -ENOBUFS)
 		r = find_variable(buf_span(&b), name, value, size);
+	else if (r == 0) {
+		r = find_variable(buf_span(&b), name, value, size);
+		if (r == -ENOENT)
+			r = why_missing(pid, b.len);
+	} else if (r == -ENOENT)
+		r = -ESRCH;
 	buf_done(&b);
 	return r;
 }

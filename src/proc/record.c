@@ -22,6 +22,7 @@
 #define MAGIC 0x31764472u /* and the version of the layout */
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define GONE_MS 2000
+#define NAP_MS 5
 
 struct entry {
 	uint64_t pid; /* 0: free */
@@ -48,40 +49,74 @@ struct record {
 struct hunt {
 	const struct sheet *sheet;
 	unsigned killed;
+	bool again; /* somebody was there, or could not be told */
 };
 
 static void
 hunt_marked(void *arg, pid_t pid)
 {
 	struct hunt *h = arg;
-	char mark[64];
+	char mark[64] = "";
+	int r;
 
-	if (pid == getpid() ||
-	    process_getenv(pid, RECORD_MARK, mark, sizeof(mark)) < 0 ||
-	    memcmp(mark, h->sheet->incarnation, 32) != 0 || mark[32] != '.')
+	if (pid == getpid())
 		return;
-	if (kill(pid, SIGKILL) == 0)
-		h->killed++;
+	r = process_getenv(pid, RECORD_MARK, mark, sizeof(mark));
+	if (r == -EAGAIN)
+		h->again = true;
+	if (r < 0 || memcmp(mark, h->sheet->incarnation, 32) != 0 ||
+	    mark[32] != '.' || kill(pid, SIGKILL) < 0)
+		return;
+	h->again = true;
+	h->killed++;
+}
+
+static void
+nap(void)
+{
+	const struct timespec pause = { .tv_nsec = NAP_MS * 1000 * 1000 };
+
+	nanosleep(&pause, NULL);
+}
+
+/*
+ * Until a look finds nobody: whoever forks or execs can escape the first. What
+ * takes its time to die is counted once.
+ */
+static unsigned
+kill_marked(const struct sheet *s)
+{
+	struct hunt h = { .sheet = s, .again = true };
+	unsigned first = 0;
+
+	for (unsigned waited = 0; h.again && waited < GONE_MS;
+	     waited += NAP_MS) {
+		h.again = false;
+		process_each(hunt_marked, &h);
+		if (waited == 0)
+			first = h.killed;
+		if (h.again)
+			nap();
+	}
+	return first;
 }
 
 static void
 wait_until_gone(const struct sheet *s)
 {
-	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-
 	for (size_t i = 0, waited = 0; i < RECORD_MAX; i++)
 		while (s->entries[i].pid != 0 && waited < GONE_MS &&
 		    process_start_time((pid_t)s->entries[i].pid) ==
 			s->entries[i].started) {
-			nanosleep(&pause, NULL);
-			waited += 5;
+			nap();
+			waited += NAP_MS;
 		}
 }
 
 static unsigned
 kill_leftovers(const struct sheet *s, const char *boot)
 {
-	struct hunt h = { .sheet = s };
+	unsigned killed = 0;
 
 	if (s->magic != MAGIC || memcmp(s->boot, boot, sizeof(s->boot)) != 0)
 		return 0;
@@ -90,11 +125,11 @@ kill_leftovers(const struct sheet *s, const char *boot)
 
 		if (e->pid != 0 && e->pid <= INT32_MAX &&
 		    process_kill_recorded((pid_t)e->pid, e->started) == 0)
-			h.killed++;
+			killed++;
 	}
-	process_each(hunt_marked, &h);
+	killed += kill_marked(s);
 	wait_until_gone(s);
-	return h.killed;
+	return killed;
 }
 
 /* --- the file ------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -33,6 +34,14 @@ def test_status_is_what_the_contract_says(herd):
     assert table[1].split()[:3] == ["a", "2/2", "ready"]
 
 
+def test_numbers_are_as_short_as_they_were_meant(herd):
+    d = herd({"bad": herdling("--crash", 1)})
+    wait_for(lambda: d.service("bad")["state"] == "backoff" and d.service("bad")["restarts"] >= 3)
+    for _ in range(8):
+        for text in (d.cli("status", "--json").stdout, d.api("GET", "/v1/status").body.decode()):
+            assert not re.search(r"\d\.\d{10}", text), text
+
+
 def test_an_unhealthy_herd_is_exit_3(herd):
     d = herd({"bad": herdling("--crash", 1), "good": herdling()})
     d.ready("good")
@@ -56,6 +65,7 @@ def test_start_stop_restart_scale_under_load(herd):
     assert all_ok(verdict), verdict
     assert d.cli("stop", "--wait", "a").returncode == 0
     assert d.service("a")["state"] == "stopped" and not d.pids("a")
+    assert not any(i["mem_bytes"] or i["cpu_pct"] for i in d.service("a")["instances"])
     assert d.cli("start", "--wait", "a").returncode == 0
     d.ready("a")
 
@@ -160,7 +170,6 @@ def test_help_version_and_completion():
 
 def test_the_example_configuration_is_accepted(tmp_path):
     """conf/ is what an operator starts from; programs it names are stood in for."""
-    import re
     import shutil
 
     from drover import ROOT

@@ -79,7 +79,21 @@ def started(run, *args):
     return r, time.monotonic() - began
 
 
-def test_one_command_and_a_real_photograph_goes_through(run, figure):
+def follow_the_readme(port, folder):
+    """Its first request, pasted; an answer is shown as far as its `...`."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n          ", "")
+    lines = text.partition("## A first request")[2].partition("\n## ")[0].splitlines()
+    pasted = [(line, lines[n + 1]) for n, line in enumerate(lines) if line.startswith("    $ curl")]
+    assert len(pasted) == 2
+    for command, answer in pasted:
+        command = command[6:].replace("examples/", f"{ROOT}/examples/").replace(":8080/", f":{port}/")
+        said = subprocess.run(
+            command, shell=True, cwd=folder, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+        assert said.startswith(answer.strip().removesuffix(" ...")), (command, said)
+
+
+def test_one_command_and_a_real_photograph_goes_through(run, folder, figure):
     port = free_port()
     r, took = started(run, "--port", port, "--only", "image")
     status = r.ready()
@@ -96,6 +110,7 @@ def test_one_command_and_a_real_photograph_goes_through(run, figure):
         capture_output=True, text=True, timeout=20, check=False,
     )
     assert shown.returncode == 0 and "image" in shown.stdout
+    follow_the_readme(port, folder)
     assert r.interrupt() == 0
     # Others share this machine: the best of three says what it takes.
     tries = [took]

@@ -194,6 +194,26 @@ def test_a_reload_changes_all_or_nothing(herd):
     assert d.cli("plan").returncode == 0
 
 
+def test_a_reload_that_drover_cannot_do_changes_nothing(herd):
+    """Not even what is right in it, and a plan says so beforehand."""
+    d, pids, before = running(herd)
+    d.write("b", herdling())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        d.write_top(listen=[*d.top["listen"], {"address": f"127.0.0.1:{port}"}])
+        for command in ("plan", "reload"):
+            p = d.cli(command)
+            assert p.returncode == 1 and f"127.0.0.1:{port}" in p.stderr and "in use" in p.stderr, p
+        unchanged(d, pids)
+    d.write_top(listen=d.top["listen"][:1], workers=1)
+    p = d.cli("reload")
+    assert p.returncode == 1 and "workers" in p.stderr and "restart" in p.stderr, p
+    unchanged(d, pids)
+    d.config.write_text(before, encoding="utf-8")
+    assert d.cli("reload").returncode == 0
+    d.ready("a", "b")
+
+
 def test_services_are_added_changed_and_removed_live(herd):
     d = herd({"a": herdling(replicas=2), "b": herdling()})
     d.ready()

@@ -3,6 +3,7 @@
 
 import http.client
 import os
+import re
 import signal
 import socket
 import statistics
@@ -83,6 +84,21 @@ def test_a_killed_instance_is_replaced_within_its_bounds(herd, spawn, figure):
     # The figure is 11.4 ms where nobody else runs; five times that is never the code's doing.
     assert statistics.median(born) < 57
     assert max(rotation) < 150
+
+
+def test_what_died_is_out_of_rotation_at_once(herd):
+    """No request is sent to it any more: it is not found out by a refusal."""
+    d = herd({"a": herdling(replicas=2, restart={"first": "60s"})}, workers=1)
+    d.ready("a")
+    resends = lambda: re.search(r'service_resends_total{service="a"} (\d+)', d.api("GET", "/metrics").body.decode()).group(1)
+    os.kill(d.pids("a")["a.0"], signal.SIGKILL)
+    at = time.monotonic()
+    wait_for(lambda: d.instance("a.0")["state"] == "backoff", 2, every=0.002)
+    took = time.monotonic() - at
+    verdict = d.load("-n", 400, "-c", 8, "--path", "/a/").verdict()
+    assert all_ok(verdict) and set(verdict["instances"]) == {"a.1"}
+    assert resends() == "0"
+    assert took < 1
 
 
 def test_the_only_copy_is_killed_and_its_gets_wait_for_the_next(herd):
@@ -252,7 +268,11 @@ def test_liveness_by_exec_and_by_connect(herd, tmp_path):
             liveness={"exec": ["/bin/sh", "-c", f"! test -e {flag}"], "interval": "200ms", "fall": 2},
             stop={"drain": "1s", "timeout": "1s"},
         ),
-        "tcp": herdling(readiness={"tcp": True, "interval": "200ms"}),
+        "tcp": herdling(
+            readiness={"tcp": True, "interval": "200ms"},
+            liveness={"tcp": True, "interval": "200ms", "fall": 2},
+            stop={"drain": "1s", "timeout": "1s"},
+        ),
     })
     d.ready()
     pid = d.pids("exec")["exec.0"]
@@ -260,6 +280,10 @@ def test_liveness_by_exec_and_by_connect(herd, tmp_path):
     wait_for(lambda: not alive(pid))
     flag.unlink()
     d.ready("exec")
+    pid = d.pids("tcp")["tcp.0"]
+    os.unlink(d.instance("tcp.0")["address"][5:])  # nobody can connect to it now
+    wait_for(lambda: not alive(pid))
+    d.ready("tcp")
 
 
 def test_ready_by_notify(herd):

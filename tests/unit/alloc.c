@@ -33,8 +33,8 @@ alloc_failed(void)
 	return failed;
 }
 
-static bool
-fails(void)
+bool
+alloc_fails(void)
 {
 	if (fail_in == 0 || --fail_in > 0)
 		return false;
@@ -46,31 +46,31 @@ fails(void)
 void *
 __wrap_malloc(size_t n)
 {
-	return fails() ? NULL : __real_malloc(n);
+	return alloc_fails() ? NULL : __real_malloc(n);
 }
 
 void *
 __wrap_calloc(size_t n, size_t size)
 {
-	return fails() ? NULL : __real_calloc(n, size);
+	return alloc_fails() ? NULL : __real_calloc(n, size);
 }
 
 void *
 __wrap_realloc(void *p, size_t n)
 {
-	return fails() ? NULL : __real_realloc(p, n);
+	return alloc_fails() ? NULL : __real_realloc(p, n);
 }
 
 char *
 __wrap_strdup(const char *s)
 {
-	return fails() ? NULL : __real_strdup(s);
+	return alloc_fails() ? NULL : __real_strdup(s);
 }
 
 char *
 __wrap_strndup(const char *s, size_t n)
 {
-	return fails() ? NULL : __real_strndup(s, n);
+	return alloc_fails() ? NULL : __real_strndup(s, n);
 }
 
 void

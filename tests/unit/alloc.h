@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 void alloc_fail_at(size_t nth); /* 1 is the next one; 0 never */
+bool alloc_fails(void);		/* the one that is asked for now */
 bool alloc_failed(void);	/* since alloc_fail_at() */
 
 /* jansson allocates inside its own library: give it ours. */

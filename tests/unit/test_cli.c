@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,6 +238,21 @@ wrong_usage_exits_2_and_names_the_near(void **state)
 	    run_main("drover scale image", page, sizeof(page)), CLI_USAGE);
 	assert_int_equal(
 	    run_main("drover scale image=x", page, sizeof(page)), CLI_USAGE);
+	assert_int_equal(
+	    run_main("drover scale =2", page, sizeof(page)), CLI_USAGE);
+}
+
+static void
+an_empty_name_is_no_name(void **state)
+{
+	char drover[] = "drover", stop[] = "stop", empty[] = "";
+	char *argv[] = { drover, stop, empty, NULL };
+	struct invocation in;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(command_parse(3, argv, &in, &err), -EINVAL);
+	assert_string_equal(err.text, "stop: service|instance is empty");
 }
 
 static void
@@ -454,6 +470,7 @@ main(void)
 		cmocka_unit_test(each_row_is_whole),
 		cmocka_unit_test(drover_alone_says_what_there_is_and_exits_2),
 		cmocka_unit_test(wrong_usage_exits_2_and_names_the_near),
+		cmocka_unit_test(an_empty_name_is_no_name),
 		cmocka_unit_test(help_says_how_each_is_used),
 		cmocka_unit_test(run_gives_the_daemon_its_file),
 		cmocka_unit_test(version_is_text_or_json),
@@ -466,5 +483,6 @@ main(void)
 	};
 
 	unsetenv("DROVER_ADMIN");
+	signal(SIGPIPE, SIG_IGN); /* mandoc may not be there to read */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

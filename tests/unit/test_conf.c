@@ -451,7 +451,7 @@ a_missing_file_is_named(void **state)
 
 	folder_drop(f, "drover.yaml");
 	folder_refuse(f,
-	    "drover.yaml:0: (file): found No such file or directory; allowed a "
+	    "drover.yaml: (file): found No such file or directory; allowed a "
 	    "readable file\n");
 }
 
@@ -467,7 +467,7 @@ a_file_over_a_mebibyte_is_refused(void **state)
 	text[n] = '\0';
 	folder_put(f, "drover.yaml", text);
 	folder_refuse(f,
-	    "drover.yaml:0: (file): found more than 1 MiB; allowed that "
+	    "drover.yaml: (file): found more than 1 MiB; allowed that "
 	    "much\n");
 	text[n - 1] = '\0';
 	folder_put(f, "drover.yaml", text);

@@ -109,7 +109,7 @@ static const struct {
 	    "drover.yaml:1: ports.first: found 5000; allowed at most "
 	    "ports.last, which is 4000\n" },
 	{ "directories: {runtime: " PATH_107 "}\n",
-	    "drover.yaml:0: admin.socket: found a path of 118 bytes; allowed "
+	    "drover.yaml: admin.socket: found a path of 118 bytes; allowed "
 	    "107\n"
 	    "drover.yaml:1: directories.runtime: found a path of 107 bytes; "
 	    "allowed 94, so that the sockets in it can be bound\n" },

@@ -306,7 +306,7 @@ memory_has_a_ceiling(void **state)
 	arena_init(&arena, 1024, 64 * 1024);
 	assert_null(yaml_tree(&arena, "f", span_of(yaml), &faults));
 	assert_string_equal(buf_str(&errors),
-	    "f:0: memory: found none left; allowed what loading a "
+	    "f: memory: found none left; allowed what loading a "
 	    "configuration takes\n");
 	assert_true(faults.nomem);
 	arena_done(&arena);

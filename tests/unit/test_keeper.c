@@ -313,6 +313,28 @@ orphans_end_with_the_herd(void **state)
 	assert_false(is_alive(orphan) || is_alive(its_own));
 }
 
+/* A daemon that only execs itself: now and then it has no environment. */
+static void
+a_restless_daemon_lives_as_long_as_its_service(void **state)
+{
+	struct world *w = *state;
+	const struct seen *s;
+	pid_t daemon = 0;
+
+	s = start_script(w,
+	    "export again='exec sh -c \"$again\"';"
+	    "(setsid sh -c 'echo $$ > restless; eval \"$again\"' &);"
+	    "exec sleep 1000");
+	UNTIL(w, (daemon = pid_in(w, "restless")) > 0);
+	/* Whenever a child is reaped, the orphans are looked at. */
+	for (int i = 0; i < 150; i++) {
+		run_script(w, "exit 0");
+		assert_true(is_alive(daemon));
+	}
+	kill(s->pid, SIGKILL);
+	UNTIL(w, !is_alive(daemon));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -332,6 +354,7 @@ main(void)
 		T(the_stubborn_are_killed_in_their_time),
 		T(nothing_starts_in_an_ending_herd),
 		T(orphans_end_with_the_herd),
+		T(a_restless_daemon_lives_as_long_as_its_service),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
