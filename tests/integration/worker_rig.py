@@ -50,6 +50,24 @@ class Origin:
         self.process.stdout.close()
 
 
+class Script:
+    """An endpoint whose connections the test holds in its own hands."""
+
+    def __init__(self, rig, name="s"):
+        self.name = name
+        path = os.path.join(rig.dir, name + ".sock")
+        self.address = f"unix:{path}"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(50)
+        self.listener.settimeout(10)
+
+    def accept(self):
+        s, _ = self.listener.accept()
+        s.settimeout(10)
+        return s
+
+
 class Rig:
     def __init__(self, path, workers=1):
         self.dir = str(path)
