@@ -44,7 +44,8 @@
  *              with leading zeros or with space around it beyond one in front,
  *              2^63 and over
  *   coding     Transfer-Encoding beside Content-Length, in HTTP/1.0, empty,
- *              with chunked not once and last; any other coding 501
+ *              with space around it as above, with chunked not once and last;
+ *              any other coding 501
  *   Host       HTTP/1.1 without exactly one; any with an invalid one: a name
  *              is letters, digits and "-._~", or an address in [], then
  *              perhaps a port

@@ -170,16 +170,16 @@ only(struct head *h, enum hdr id, bool *repeated)
 	return found;
 }
 
-/* Nothing around the digits but one space in front. */
+/* Anything around the value but one space in front: others disagree on it. */
 static bool
 is_padded(const struct head_header *hd)
 {
 	const char *colon = hd->name.p + hd->name.n;
-	const char *digits = hd->value.p;
+	const char *value = hd->value.p;
 
 	if (hd->value.p[hd->value.n] != '\r')
 		return true;
-	return digits != colon + 1 && !(digits == colon + 2 && colon[1] == ' ');
+	return value != colon + 1 && !(value == colon + 2 && colon[1] == ' ');
 }
 
 static int
@@ -226,10 +226,14 @@ read_coding(struct head *h)
 
 	if (h->minor == 0)
 		return REFUSED_CODING_VERSION;
-	for (size_t i = 0; i < h->nheaders && r == 0; i++)
-		if (h->headers[i].id == HDR_TRANSFER_ENCODING)
-			r = read_codings(
-			    h->headers[i].value, &chunked, &unknown);
+	for (size_t i = 0; i < h->nheaders && r == 0; i++) {
+		const struct head_header *hd = &h->headers[i];
+
+		if (hd->id != HDR_TRANSFER_ENCODING)
+			continue;
+		r = is_padded(hd) ? REFUSED_CODING
+				  : read_codings(hd->value, &chunked, &unknown);
+	}
 	if (r == 0 && unknown)
 		r = REFUSED_CODING_UNKNOWN;
 	if (r == 0)

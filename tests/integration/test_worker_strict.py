@@ -41,6 +41,9 @@ ROWS = {
     "chunked twice": (b"POST / HTTP/1.1\r\n" + H +
                       b"Transfer-Encoding: chunked, chunked\r\n\r\n"
                       b"0\r\n\r\n", 400),
+    "a tab before chunked": (b"POST / HTTP/1.1\r\n" + H +
+                             b"Transfer-Encoding:\tchunked\r\n\r\n"
+                             b"0\r\n\r\n", 400),
     "chunked in two lines": (b"POST / HTTP/1.1\r\n" + H + TE + TE +
                              b"\r\n0\r\n\r\n", 400),
     "coding in 1.0": (b"POST / HTTP/1.0\r\n" + TE + b"\r\n0\r\n\r\n", 400),
