@@ -13,7 +13,9 @@
  *   doubled   bytes came that nobody had asked for
  *   lost      the connection ended or the time was up before it was complete
  *
- * Closed loop: each of -c connections asks again when it has its answer. Open
+ * Closed loop: each of -c connections asks again when it has its answer; with
+ * --pipeline N it asks N times at once, and the answers have to come in order,
+ * each with the token of its request. Open
  * loop (-r): requests are due at fixed times, and latency counts from then.
  * One JSON object says it all; the status is 0 if all were ok.
  */
@@ -33,19 +35,21 @@
 #include "tests/tools/wire.h"
 
 #define CONNS_MAX 1000
+#define PIPELINE_MAX 16
 #define NAMES_MAX 16
 #define STATUS_MAX 600
 #define KEPT 8192 /* of a body, to look for the token in */
 
 static struct {
 	uint64_t conns, requests, seconds, rate, timeout_ms, port, body;
-	uint64_t reuse;
+	uint64_t reuse, pipeline;
 	const char *unix_path, *host, *path, *method;
 	uint64_t tokens;
 } opt = { .conns = 4,
 	.seconds = 60,
 	.timeout_ms = 10000,
 	.reuse = UINT64_MAX,
+	.pipeline = 1,
 	.host = "localhost",
 	.path = "/",
 	.method = "GET",
@@ -69,6 +73,7 @@ static const struct option {
 	{ "-d",        &opt.seconds,    NULL, "for at most N seconds (60)" },
 	{ "-r",        &opt.rate,       NULL, "N requests a second, open loop" },
 	{ "--reuse",   &opt.reuse,      NULL, "requests a connection, then a new one" },
+	{ "--pipeline", &opt.pipeline,  NULL, "requests at once on a connection (1)" },
 	{ "--timeout", &opt.timeout_ms, NULL, "a request is lost after N ms (10000)" },
 	{ "--tokens",  &opt.tokens,     NULL, "0: bodies have no token" },
 };
@@ -79,7 +84,9 @@ struct conn {
 	bool asking, has_head;
 	uint64_t asked; /* on this connection */
 	uint64_t since_us;
-	char token[40];
+	char token[40];		      /* of the answer that is due */
+	char later[PIPELINE_MAX][40]; /* of those behind it */
+	uint64_t nlater;
 	struct wire_text out;
 	size_t sent;
 	char head[WIRE_HEAD_MAX + 1];
@@ -127,10 +134,11 @@ static void
 lose(struct conn *c, const char *why)
 {
 	if (c->asking) {
-		lost++;
+		lost += 1 + c->nlater;
 		note(why, c);
 	}
 	c->asking = false;
+	c->nlater = 0;
 	hang_up(c);
 }
 
@@ -156,25 +164,11 @@ dial(struct conn *c)
 }
 
 static void
-ask(struct conn *c, uint64_t due_us)
+put_request(struct conn *c, const char *token)
 {
-	c->asking = true;
-	c->has_head = false;
-	c->close = false;
-	c->nhead = c->nkept = c->sent = c->out.n = 0;
-	c->kept[0] = '\0';
-	c->status = 0;
-	c->since_us = due_us;
-	snprintf(c->token, sizeof(c->token), "%d-%" PRIu64, getpid(), sent);
-	sent++;
-	if (c->fd < 0 && dial(c) != 0) {
-		refused++;
-		lose(c, strerror(errno));
-		return;
-	}
 	c->asked++;
 	wire_printf(&c->out, "%s %s HTTP/1.1\r\nHost: %s\r\nX-Token: %s\r\n",
-	    opt.method, opt.path, opt.host, c->token);
+	    opt.method, opt.path, opt.host, token);
 	if (opt.body > 0)
 		wire_printf(
 		    &c->out, "Content-Length: %" PRIu64 "\r\n", opt.body);
@@ -188,6 +182,57 @@ ask(struct conn *c, uint64_t due_us)
 		wire_bytes(&c->out, filler, n);
 		left -= n;
 	}
+}
+
+static void
+new_token(char token[40])
+{
+	snprintf(token, 40, "%d-%" PRIu64, getpid(), sent);
+	sent++;
+}
+
+/* The answer to `token` is due now. */
+static void
+expect(struct conn *c)
+{
+	c->asking = true;
+	c->has_head = false;
+	c->close = false;
+	c->nhead = c->nkept = 0;
+	c->kept[0] = '\0';
+	c->status = 0;
+}
+
+static void
+ask(struct conn *c, uint64_t due_us)
+{
+	expect(c);
+	c->sent = c->out.n = 0;
+	c->since_us = due_us;
+	new_token(c->token);
+	if (c->fd < 0 && dial(c) != 0) {
+		refused++;
+		lose(c, strerror(errno));
+		return;
+	}
+	put_request(c, c->token);
+	while (c->nlater + 1 < opt.pipeline && c->asked < opt.reuse &&
+	    (opt.requests == 0 || sent < opt.requests)) {
+		new_token(c->later[c->nlater]);
+		put_request(c, c->later[c->nlater++]);
+	}
+}
+
+/* Those that were asked at once are answered on one connection. */
+static void
+next_answer(struct conn *c)
+{
+	if (c->nlater == 0)
+		return;
+	memcpy(c->token, c->later[0], sizeof(c->token));
+	c->nlater--;
+	memmove(c->later[0], c->later[1], c->nlater * sizeof(c->later[0]));
+	expect(c);
 }
 
 /* --- responses
@@ -261,7 +306,14 @@ judge(struct conn *c)
 		count_name(c->kept);
 		count_time(wire_now_us() - c->since_us);
 	}
-	if (c->close || c->asked >= opt.reuse)
+	if (c->close && c->nlater > 0) {
+		c->asking = true; /* those behind it */
+		c->nlater--;
+		lose(c, "closed before the last answer");
+		return;
+	}
+	next_answer(c);
+	if (!c->asking && (c->close || c->asked >= opt.reuse))
 		hang_up(c);
 }
 
@@ -557,7 +609,8 @@ main(int argc, char **argv)
 	for (int i = 1; i < argc; i += 2)
 		if (i + 1 >= argc || !option_set(argv[i], argv[i + 1]))
 			return usage();
-	if (opt.conns < 1 || opt.conns > CONNS_MAX ||
+	if (opt.conns < 1 || opt.conns > CONNS_MAX || opt.pipeline < 1 ||
+	    opt.pipeline > PIPELINE_MAX ||
 	    (opt.port == 0 && opt.unix_path == NULL))
 		return usage();
 	for (size_t i = 0; i < opt.conns; i++)
