@@ -17,6 +17,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("DROVER_BUILD", os.path.join(TOP, "build"))
+WRAP = os.environ.get("DROVER_WRAP", "").split()  # what runs the workers
 
 STRIP, REWRITE, EXACT, INTERNAL = 2, 4, 1, 8
 
@@ -107,7 +108,7 @@ class Rig:
 
     def start_worker(self, i):
         self.workers[i] = subprocess.Popen(
-            [tool("worker"), self.socket, str(i)])
+            [*WRAP, tool("worker"), self.socket, str(i)])
         self.wait(f"hello {i}")
 
     def origin(self, name, address=None):
