@@ -235,29 +235,7 @@ next_answer(struct conn *c)
 	expect(c);
 }
 
-/* --- responses
- * ---------------------------------------------------------------- */
-
-/* The value of "name": "..." in a flat JSON text. */
-static bool
-json_text(const char *json, const char *name, char *value, size_t size)
-{
-	char mark[64];
-	const char *p;
-	size_t n;
-
-	snprintf(mark, sizeof(mark), "\"%s\": \"", name);
-	p = strstr(json, mark);
-	if (p == NULL)
-		return false;
-	p += strlen(mark);
-	n = strcspn(p, "\"");
-	if (n >= size)
-		return false;
-	memcpy(value, p, n);
-	value[n] = '\0';
-	return true;
-}
+/* --- responses ------------------------------------------------------------ */
 
 static void
 count_name(const char *json)
@@ -265,7 +243,7 @@ count_name(const char *json)
 	char name[80];
 	size_t i;
 
-	if (!json_text(json, "instance", name, sizeof(name)))
+	if (!wire_json_text(json, "instance", name, sizeof(name)))
 		return;
 	for (i = 0; i < NAMES_MAX - 1 && names[i].n > 0; i++)
 		if (strcmp(names[i].name, name) == 0)
@@ -297,7 +275,7 @@ judge(struct conn *c)
 		failed++;
 		note("failed", c);
 	} else if (opt.tokens != 0 &&
-	    (!json_text(c->kept, "token", token, sizeof(token)) ||
+	    (!wire_json_text(c->kept, "token", token, sizeof(token)) ||
 		strcmp(token, c->token) != 0)) {
 		swapped++;
 		note("swapped", c);
@@ -424,8 +402,7 @@ on_writable(struct conn *c)
 		c->sent += (size_t)n;
 }
 
-/* --- the loop
- * ----------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------- */
 
 static bool
 more_wanted(uint64_t now)
@@ -514,22 +491,7 @@ last_look(void)
 			on_readable(&conns[i]);
 }
 
-/* --- the verdict
- * -------------------------------------------------------------- */
-
-static int
-by_size(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static uint32_t
-percentile(unsigned permille)
-{
-	return ntook == 0 ? 0 : took_us[(ntook - 1) * permille / 1000];
-}
+/* --- the verdict ---------------------------------------------------------- */
 
 static void
 report(double seconds)
@@ -537,8 +499,6 @@ report(double seconds)
 	struct wire_text t = { 0 };
 	const char *sep = "";
 
-	if (ntook > 0)
-		qsort(took_us, ntook, sizeof(*took_us), by_size);
 	wire_printf(&t,
 	    "{\"sent\": %" PRIu64 ", \"ok\": %" PRIu64 ", \"failed\": %" PRIu64
 	    ", \"lost\": %" PRIu64 ", \"doubled\": %" PRIu64
@@ -561,8 +521,9 @@ report(double seconds)
 	    "}, \"seconds\": %.3f, \"rps\": %.1f, \"p50_us\": %u, \"p99_us\": "
 	    "%u, "
 	    "\"max_us\": %u, \"first_error\": ",
-	    seconds, (double)ok / seconds, percentile(500), percentile(990),
-	    percentile(1000));
+	    seconds, (double)ok / seconds, wire_permille(took_us, ntook, 500),
+	    wire_permille(took_us, ntook, 990),
+	    wire_permille(took_us, ntook, 1000));
 	wire_json(&t, first_error);
 	printf("%s}\n", t.p);
 	free(t.p);
