@@ -7,7 +7,7 @@
 # $failed, and returns nothing. Whatever could not run has failed: there is no
 # skipping.
 
-rings='unit integration sanitizers fuzz system'
+rings='unit integration sanitizers valgrind fuzz system'
 
 rings_run() {
 	long=
@@ -86,18 +86,19 @@ count() { # the sum over cmocka's `[  PASSED  ] 12 test(s).`
 		END { print n + 0 }' "$2"
 }
 
-# pytest over $1 with the programs of $2; more arguments follow.
+# pytest over the paths in $1 with the programs of $2; more arguments follow.
 pytest_in() {
-	folder=$1
+	paths=$1
 	programs=$2
 	shift 2
 	status=0
 	rm -f "$scratch/junit.xml"
-	DROVER_BUILD=$programs DROVER_FIGURES=$here/build/figures \
+	# shellcheck disable=SC2086  # a list is meant
+	(cd "$here" && DROVER_BUILD=$programs DROVER_LONG=$long \
+		DROVER_FIGURES=$here/build/figures \
 		/usr/bin/python3 -m pytest -q -p no:cacheprovider --color=no \
 		--durations=5 --junitxml="$scratch/junit.xml" \
-		--basetemp="$scratch/p" "$@" \
-		"$here/$folder" </dev/null || status=$?
+		--basetemp="$scratch/p" "$@" $paths) </dev/null || status=$?
 	good=0
 	bad=0
 	if [ -s "$scratch/junit.xml" ]; then
@@ -151,6 +152,29 @@ ring_sanitizers() {
 		all $test_programs || return 0
 	check_in "$here/build/sanitizers"
 	pytest_in tests/integration "$here/build/sanitizers" -m 'not measured'
+}
+
+# Workers under memcheck, which sees what the sanitizers do not: what is read
+# before it was written, in our libraries too. An error is a worker's exit with
+# 99, which no test takes for an end. memcheck runs as the worker, so the one
+# test that looks at its title stays out.
+ring_valgrind() {
+	# shellcheck disable=SC2086  # a list is meant
+	built valgrind "$here/build" "$build_options" all $test_programs ||
+		return 0
+	chosen_tests='tests/integration/test_conformance.py
+		tests/integration/test_fuzzed_connections.py
+		tests/integration/test_worker_strict.py
+		tests/integration/test_worker_upgrade.py'
+	[ -z "$long" ] || chosen_tests="$chosen_tests
+		tests/integration/test_worker.py
+		tests/integration/test_worker_herd.py"
+	DROVER_WRAP='valgrind -q --error-exitcode=99 --leak-check=full
+		--errors-for-leak-kinds=definite,indirect,possible'
+	export DROVER_WRAP
+	pytest_in "$chosen_tests" "$here/build" \
+		-m 'not measured' -k 'not shows_what_it_is'
+	unset DROVER_WRAP
 }
 
 ring_fuzz() {

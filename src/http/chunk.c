@@ -23,11 +23,38 @@ enum {
 	AT_BAD
 };
 
-/* They would change what a receiver makes of the message (RFC 9110, 6.5.1). */
-static const uint8_t forbidden[] = { HDR_TE, HDR_HOST, HDR_COOKIE, HDR_EXPECT,
-	HDR_TRAILER, HDR_UPGRADE, HDR_CONNECTION, HDR_SET_COOKIE,
-	HDR_CONTENT_TYPE, HDR_AUTHORIZATION, HDR_CONTENT_LENGTH,
-	HDR_CONTENT_ENCODING, HDR_TRANSFER_ENCODING };
+#define BIT(id) (UINT64_C(1) << HDR_##id)
+
+/*
+ * They would change what a receiver makes of the message, if it takes them for
+ * headers (RFC 9110, 6.5.1).
+ */
+#define FRAMING                                                        \
+	(BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING) | BIT(TRAILER) | \
+	    BIT(CONTENT_TYPE) | BIT(CONTENT_ENCODING))
+#define HOP                                                                    \
+	(BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(TE) | \
+	    BIT(UPGRADE) | BIT(HTTP2_SETTINGS))
+#define ROUTING                                                              \
+	(BIT(HOST) | BIT(VIA) | BIT(FORWARDED) | BIT(X_REAL_IP) |            \
+	    BIT(X_FORWARDED_FOR) | BIT(X_FORWARDED_HOST) |                   \
+	    BIT(X_FORWARDED_PORT) | BIT(X_FORWARDED_PROTO) |                 \
+	    BIT(X_FORWARDED_PREFIX) | BIT(X_REQUEST_ID) | BIT(TRACEPARENT) | \
+	    BIT(TRACESTATE) | BIT(DROVER_CALLER) | BIT(DROVER_DEADLINE_MS) | \
+	    BIT(DROVER_ERROR))
+#define AUTHENTICATION                                                 \
+	(BIT(AUTHORIZATION) | BIT(PROXY_AUTHORIZATION) | BIT(COOKIE) | \
+	    BIT(SET_COOKIE) | BIT(X_API_KEY) | BIT(WWW_AUTHENTICATE) | \
+	    BIT(PROXY_AUTHENTICATE))
+#define CONTROL                                                         \
+	(BIT(EXPECT) | BIT(RANGE) | BIT(IF_RANGE) | BIT(IF_MATCH) |     \
+	    BIT(IF_NONE_MATCH) | BIT(IF_MODIFIED_SINCE) | BIT(ORIGIN) | \
+	    BIT(CACHE_CONTROL) | BIT(EXPIRES) | BIT(AGE) | BIT(DATE) |  \
+	    BIT(LOCATION) | BIT(RETRY_AFTER) | BIT(VARY) |              \
+	    BIT(ACCESS_CONTROL_ALLOW_ORIGIN))
+
+static const uint64_t forbidden = FRAMING | HOP | ROUTING | AUTHENTICATION |
+    CONTROL;
 
 void
 chunk_init(struct chunk *c)
@@ -99,6 +126,13 @@ on_ext(struct chunk *c, char byte)
 	return 0;
 }
 
+static void
+keep_name(struct chunk *c, char byte)
+{
+	if (c->name_len < CHUNK_NAME_MAX)
+		c->name[c->name_len++] = byte == '_' ? '-' : byte;
+}
+
 static int
 on_line(struct chunk *c, char byte)
 {
@@ -109,7 +143,7 @@ on_line(struct chunk *c, char byte)
 	}
 	if (!char_is(byte, CHAR_TOKEN))
 		return bad(c, "malformed trailer name");
-	c->name[c->name_len++] = byte;
+	keep_name(c, byte);
 	c->state = AT_NAME;
 	return 0;
 }
@@ -120,8 +154,7 @@ on_name(struct chunk *c, char byte)
 	enum hdr id;
 
 	if (char_is(byte, CHAR_TOKEN)) {
-		if (c->name_len < CHUNK_NAME_MAX)
-			c->name[c->name_len++] = byte;
+		keep_name(c, byte);
 		return 0;
 	}
 	if (byte != ':')
@@ -129,9 +162,8 @@ on_name(struct chunk *c, char byte)
 	id = c->name_len < CHUNK_NAME_MAX
 	    ? hdr_of((struct span){ c->name, c->name_len })
 	    : HDR_OTHER;
-	for (size_t i = 0; i < ARRAY_LEN(forbidden); i++)
-		if (forbidden[i] == id)
-			return bad(c, "trailer that only a head may have");
+	if (forbidden >> id & 1)
+		return bad(c, "trailer that only a head may have");
 	c->state = AT_VALUE;
 	return 0;
 }

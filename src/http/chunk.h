@@ -23,11 +23,12 @@
  * line; nothing but an extension may stand between a size and its CRLF.
  * Extensions mean nothing to us: they are passed on when following and dropped
  * when decoding; each is at most CHUNK_EXT_MAX bytes, all of a body together
- * CHUNK_EXT_TOTAL. Trailers keep the rules of header lines (head.h), stay under
- * CHUNK_TRAILER_MAX bytes together, and may not be about framing or routing
- * (Content-Length, Transfer-Encoding, Host, Connection, Trailer, TE, Upgrade,
- * Expect, Content-Type, Content-Encoding, Authorization, Cookie, Set-Cookie);
- * decoding drops them. Bodies have no ceiling here: the caller counts.
+ * CHUNK_EXT_TOTAL. Trailers keep the rules of header lines (head.h) and stay
+ * under CHUNK_TRAILER_MAX bytes together; decoding drops them. One that must be
+ * known before the body comes is refused (RFC 9110, 6.5.1), with '_' for '-'
+ * too: what frames, routes, authenticates, modifies a request, controls a
+ * response, says what the body is, ends at this hop, or is drover's own word
+ * (chunk.c has the list). Bodies have no ceiling here: the caller counts.
  */
 
 #ifndef HTTP_CHUNK_H
@@ -40,7 +41,7 @@
 #define CHUNK_EXT_MAX 256
 #define CHUNK_EXT_TOTAL (16 * 1024)
 #define CHUNK_TRAILER_MAX (8 * 1024)
-#define CHUNK_NAME_MAX 24 /* longer than any forbidden trailer's name */
+#define CHUNK_NAME_MAX 32 /* longer than any forbidden trailer's name */
 
 enum chunk_verdict {
 	CHUNK_MORE, /* valid so far, not at the end */

@@ -59,6 +59,7 @@ static const struct {
 	[REFUSED_CODING] = { 400, "invalid Transfer-Encoding" },
 	[REFUSED_CODING_UNKNOWN] = { 501, "unknown transfer coding" },
 	[REFUSED_CONNECTION] = { 400, "invalid Connection header" },
+	[REFUSED_EXPECT] = { 417, "unknown expectation" },
 	[REFUSED_STATUS_BODY] = { 400, "body on a status that has none" },
 };
 /* clang-format on */

@@ -33,7 +33,8 @@
  *              form that is not origin, absolute (http, https; no user part)
  *              or, for OPTIONS, "*"
  *   path       a dot segment, also with the dots as %2e and with %2F, %5C or
- *              ';' at its borders; '%' without two hex digits; %00; '\'.
+ *              ';' (or %3B) at its borders; '%' without two hex digits; %00;
+ *              '\'. One decoding is meant: %252e is the text "%2e".
  *              "//" and %2F stay as they are. The query is passed as it came:
  *              its '%' is between the client and the service
  *   header     no name, a name that is not a token, space before the colon, a
@@ -43,15 +44,18 @@
  *              with leading zeros or with space around it beyond one in front,
  *              2^63 and over
  *   coding     Transfer-Encoding beside Content-Length, in HTTP/1.0, empty,
- *              with chunked not once and last; any other coding 501
+ *              with space around it as above, with chunked not once and last;
+ *              any other coding 501
  *   Host       HTTP/1.1 without exactly one; any with an invalid one: a name
  *              is letters, digits and "-._~", or an address in [], then
  *              perhaps a port
  *   Connection not a list of tokens, over 16 of them, or one that names Host,
  *              Content-Length or Transfer-Encoding
+ *   Expect     anything but 100-continue: 417 (RFC 9110, 10.1.1)
  * A response with any of these, or with a status outside 100..999, or with a
- * body announced on a 1xx or 204, is refused in the same way; what the client
- * is then told (502) is the caller's affair.
+ * body announced on a 1xx, is refused in the same way; what the client is then
+ * told (502) is the caller's affair. A 204 ends with its head whatever it
+ * announces (RFC 9112, 6.3); if that was a body, keep_alive is false.
  */
 
 #ifndef HTTP_HEAD_H
@@ -155,8 +159,8 @@ struct head_header {
 	uint8_t id;	   /* enum hdr */
 	/*
 	 * It ends at this hop, do not forward it: the hop-by-hop names, those
-	 * that Connection names, Expect: 100-continue, and a Content-Length
-	 * on a 1xx or 204.
+	 * that Connection names, Expect, and a Content-Length on a 1xx or
+	 * 204.
 	 */
 	bool hop;
 };
@@ -164,7 +168,8 @@ struct head_header {
 enum head_target {
 	TARGET_ORIGIN,	 /* /path?query */
 	TARGET_ABSOLUTE, /* http://host/path?query */
-	TARGET_ASTERISK	 /* OPTIONS *; path is "*" */
+	/* OPTIONS *, or http://host (RFC 9112, 3.2.4); path is "*" */
+	TARGET_ASTERISK
 };
 
 enum framing {
@@ -205,6 +210,7 @@ enum head_refusal {
 	REFUSED_CODING,
 	REFUSED_CODING_UNKNOWN, /* 501 */
 	REFUSED_CONNECTION,
+	REFUSED_EXPECT, /* 417 */
 	REFUSED_STATUS_BODY,
 	REFUSED_N
 };

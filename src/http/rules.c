@@ -49,7 +49,8 @@ is_dot_segment(const char *p, const char *end)
 			break;
 	}
 	return (dots == 1 || dots == 2) &&
-	    (p == end || *p == ';' || border_at(p, end) > 0);
+	    (p == end || *p == ';' || hex_at(p, end) == ';' ||
+		border_at(p, end) > 0);
 }
 
 int
@@ -122,6 +123,11 @@ absolute_target(struct head *h)
 	h->host = (struct span){ rest.p, n };
 	if (!http_host(h->host, &h->hostname))
 		return REFUSED_TARGET;
+	if (h->method == METHOD_OPTIONS && n == rest.n) {
+		h->form = TARGET_ASTERISK;
+		h->path = SPAN("*");
+		return 0;
+	}
 	return split_path(h, (struct span){ rest.p + n, rest.n - n });
 }
 
@@ -164,16 +170,16 @@ only(struct head *h, enum hdr id, bool *repeated)
 	return found;
 }
 
-/* Nothing around the digits but one space in front. */
+/* Anything around the value but one space in front: others disagree on it. */
 static bool
 is_padded(const struct head_header *hd)
 {
 	const char *colon = hd->name.p + hd->name.n;
-	const char *digits = hd->value.p;
+	const char *value = hd->value.p;
 
 	if (hd->value.p[hd->value.n] != '\r')
 		return true;
-	return digits != colon + 1 && !(digits == colon + 2 && colon[1] == ' ');
+	return value != colon + 1 && !(value == colon + 2 && colon[1] == ' ');
 }
 
 static int
@@ -220,10 +226,14 @@ read_coding(struct head *h)
 
 	if (h->minor == 0)
 		return REFUSED_CODING_VERSION;
-	for (size_t i = 0; i < h->nheaders && r == 0; i++)
-		if (h->headers[i].id == HDR_TRANSFER_ENCODING)
-			r = read_codings(
-			    h->headers[i].value, &chunked, &unknown);
+	for (size_t i = 0; i < h->nheaders && r == 0; i++) {
+		const struct head_header *hd = &h->headers[i];
+
+		if (hd->id != HDR_TRANSFER_ENCODING)
+			continue;
+		r = is_padded(hd) ? REFUSED_CODING
+				  : read_codings(hd->value, &chunked, &unknown);
+	}
 	if (r == 0 && unknown)
 		r = REFUSED_CODING_UNKNOWN;
 	if (r == 0)
@@ -332,26 +342,45 @@ read_host(struct head *h)
 		return h->minor == 0 ? 0 : REFUSED_HOST_MISSING;
 	if (!http_host(hd->value, &name))
 		return REFUSED_HOST;
-	if (h->form != TARGET_ABSOLUTE) {
+	if (h->host.n == 0) { /* the target has none */
 		h->host = hd->value;
 		h->hostname = name;
 	}
 	return 0;
 }
 
-static void
-read_expect(struct head *h)
+/* One line of Expect. */
+static int
+read_expectations(struct head *h, struct span rest)
 {
-	for (size_t i = 0; i < h->nheaders; i++) {
-		struct head_header *hd = &h->headers[i];
+	struct span part;
 
-		if (hd->id != HDR_EXPECT ||
-		    !span_eq_nocase(hd->value, SPAN("100-continue")))
+	while (span_next(&rest, ',', &part)) {
+		part = span_trim(part);
+		if (part.n == 0)
 			continue;
-		hd->hop = true;
+		if (!span_eq_nocase(part, SPAN("100-continue")))
+			return REFUSED_EXPECT;
 		h->expect_100 = h->minor == 1 && h->framing != FRAMING_NONE &&
 		    (h->framing != FRAMING_LENGTH || h->length > 0);
 	}
+	return 0;
+}
+
+static int
+read_expect(struct head *h)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < h->nheaders && r == 0; i++) {
+		struct head_header *hd = &h->headers[i];
+
+		if (hd->id != HDR_EXPECT)
+			continue;
+		hd->hop = true;
+		r = read_expectations(h, hd->value);
+	}
+	return r;
 }
 
 int
@@ -364,21 +393,29 @@ rules_request(struct head *h)
 	if (r == 0)
 		r = read_connection(h);
 	if (r == 0 && head_has(h, HDR_EXPECT))
-		read_expect(h);
+		r = read_expect(h);
 	return r;
 }
 
 /* --- a response ----------------------------------------------------------- */
 
-/* Content-Length: 0 on these is a common slip; it just does not go on. */
+/*
+ * Content-Length: 0 on these is a common slip; it just does not go on. If more
+ * was announced, nobody knows what the sender takes for the next message:
+ * behind a 204 nothing of it is read any more, a 1xx needs what follows.
+ */
 static int
 without_body(struct head *h)
 {
 	bool repeated;
 	struct head_header *hd;
 
-	if (h->framing == FRAMING_CHUNKED || h->length > 0)
-		return REFUSED_STATUS_BODY;
+	if (h->framing == FRAMING_CHUNKED || h->length > 0) {
+		if (h->status != 204)
+			return REFUSED_STATUS_BODY;
+		h->keep_alive = false;
+		h->length = 0;
+	}
 	hd = only(h, HDR_CONTENT_LENGTH, &repeated);
 	if (hd != NULL)
 		hd->hop = true;

@@ -256,13 +256,13 @@ forward(struct exchange *x, const struct head *h, struct span body)
 	send_piece(x, &p);
 }
 
-/* 103 goes on; 100 was answered by us; others mean nothing here. */
+/* All go on (RFC 9110, 15.2) but 100, which was answered by us. */
 static int
 interim(struct exchange *x, const struct head *h)
 {
 	struct iovec iov = { x->w->heads, 0 };
 
-	if (h->status != 103 || x->http10)
+	if (h->status == 100 || x->http10)
 		return 0;
 	iov.iov_len = compose_interim(h, x->w->heads, WORKER_HEADS);
 	return iov.iov_len == 0

@@ -118,7 +118,7 @@ find_route(struct exchange *x, const struct head *h)
 	struct compose_problem p = { .fault = FAULT_NO_ROUTE };
 	struct route_query q = {
 		.host = h->hostname,
-		.path = h->path,
+		.path = h->form == TARGET_ASTERISK ? SPAN("/") : h->path,
 		.method = method_bit(h->method),
 		.internal = x->down->peer->internal,
 	};

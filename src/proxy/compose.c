@@ -27,6 +27,9 @@
 	(BIT(FORWARDED) | BIT(X_REAL_IP) | BIT(TRACESTATE) | \
 	    BIT(X_FORWARDED_PORT))
 
+/* Passed on as it is, but in no other spelling. */
+#define FRAMES (BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING))
+
 /* Room for what we add, without the variable parts. */
 #define ADDED 640
 
@@ -94,7 +97,7 @@ disguised(const struct head_header *hh, uint64_t drop)
 static bool
 dropped(const struct head_header *hh, uint64_t drop)
 {
-	return hh->hop || (drop >> hh->id & 1) || disguised(hh, drop);
+	return hh->hop || (drop >> hh->id & 1) || disguised(hh, drop | FRAMES);
 }
 
 /* Neighbours are copied together. */
@@ -271,7 +274,7 @@ put_added(struct pen *p, struct exchange *x, const struct head *h,
 	PUT(p, "Via: ");
 	if (trusted)
 		put_values(p, h, HDR_VIA);
-	PUT(p, "1.1 drover\r\n");
+	put(p, x->http10 ? "1.0 drover\r\n" : "1.1 drover\r\n", 12);
 	if (x->remaining_ms != 0) {
 		PUT(p, "Drover-Deadline-Ms: ");
 		put_u64(p, x->remaining_ms);
@@ -341,7 +344,9 @@ compose_answer(struct exchange *x, const struct head *h, char *out, size_t size)
 	if (h->size + ADDED > size)
 		return 0;
 	put_status(&p, h->status, h->reason);
-	put_lines(&p, h, BIT(DROVER_ERROR) | BIT(X_REQUEST_ID));
+	put_lines(&p, h,
+	    BIT(DROVER_ERROR) | BIT(X_REQUEST_ID) |
+		(x->decode ? BIT(TRAILER) : 0)); /* they went with the chunks */
 	PUT(&p, "X-Request-Id: ");
 	put(&p, x->id, x->id_len);
 	PUT(&p, "\r\n");

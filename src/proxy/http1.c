@@ -423,8 +423,11 @@ half_closed(struct http1 *c)
 		exchange_cancel(c->d.x);
 		return;
 	}
-	c->d.eof = true;
 	wire_pause(&c->wire);
+	/* The last of the requests that came before it will meet it again. */
+	if (c->in.len > c->in_off)
+		return;
+	c->d.eof = true;
 	set_deadline(c, c->d.w->gone_kind);
 }
 

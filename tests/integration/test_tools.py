@@ -20,7 +20,8 @@ def served(spawn):
     return start
 
 
-@pytest.mark.parametrize("loop", [("-c", 8), ("-c", 8, "-r", 4000), ("--reuse", 3)])
+@pytest.mark.parametrize("loop", [("-c", 8), ("-c", 8, "-r", 4000), ("--reuse", 3),
+                                  ("-c", 8, "--pipeline", 8), ("--pipeline", 5, "--reuse", 12)])
 def test_load_finds_nothing_wrong_with_a_good_service(served, loop):
     verdict = Load(served(), "-n", 1000, *loop).verdict()
     assert all_ok(verdict) and verdict["sent"] == 1000
@@ -36,6 +37,14 @@ def test_load_catches_each_fault(served, option, what, least):
     assert not all_ok(verdict)
     others = {"swapped", "lost", "failed"} - {what}
     assert all(verdict[o] == 0 for o in others), verdict
+
+
+@pytest.mark.parametrize("option", ["--swap", "--double", "--lose", "--fail"])
+def test_load_catches_each_fault_in_a_pipeline(served, option):
+    verdict = Load(served(option, 10), "-n", 1000, "-c", 8, "--pipeline", 4).verdict()
+    assert not all_ok(verdict)
+    wrong = sum(verdict[k] for k in ("failed", "lost", "swapped", "doubled"))
+    assert verdict["sent"] == 1000 and wrong >= 50, verdict
 
 
 def test_load_calls_a_silent_service_lost(served):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: ISC
 """What a worker refuses, and never passes on."""
+import json
 import random
+import socket
 import time
 
 import pytest
 
-from worker_rig import Rig, header, read_all, status
+from worker_rig import Rig, Script, header, read_all, read_until, status
 
 H = b"Host: a\r\n"
 CL = b"Content-Length: "
@@ -36,6 +38,14 @@ ROWS = {
                  b"Transfer-Encoding: identity\r\n\r\n", 501),
     "xchunked": (b"POST / HTTP/1.1\r\n" + H +
                  b"Transfer-Encoding: xchunked\r\n\r\n", 501),
+    "chunked twice": (b"POST / HTTP/1.1\r\n" + H +
+                      b"Transfer-Encoding: chunked, chunked\r\n\r\n"
+                      b"0\r\n\r\n", 400),
+    "a tab before chunked": (b"POST / HTTP/1.1\r\n" + H +
+                             b"Transfer-Encoding:\tchunked\r\n\r\n"
+                             b"0\r\n\r\n", 400),
+    "chunked in two lines": (b"POST / HTTP/1.1\r\n" + H + TE + TE +
+                             b"\r\n0\r\n\r\n", 400),
     "coding in 1.0": (b"POST / HTTP/1.0\r\n" + TE + b"\r\n0\r\n\r\n", 400),
     "bare LF": (b"GET / HTTP/1.1\n" + H + b"\n", 400),
     "bare LF in a line": (b"GET / HTTP/1.1\r\n" + H + b"A: b\nC: d\r\n\r\n",
@@ -52,6 +62,33 @@ ROWS = {
     "dot segments": (b"GET /a/../b HTTP/1.1\r\n" + H + b"\r\n", 400),
     "encoded dot segments": (b"GET /a/%2e%2E/b HTTP/1.1\r\n" + H + b"\r\n",
                              400),
+    "dot segments behind %3B": (b"GET /a/..%3Bx/b HTTP/1.1\r\n" + H + b"\r\n",
+                                400),
+    "dot segments in an absolute target": (
+        b"GET http://a/b/%2e%2e HTTP/1.1\r\n" + H + b"\r\n", 400),
+    "a fragment": (b"GET /a#b HTTP/1.1\r\n" + H + b"\r\n", 400),
+    "a user in the target": (b"GET http://u:p@a/ HTTP/1.1\r\n" + H + b"\r\n",
+                             400),
+    "a user in the host": (b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400),
+    "a port out of range": (b"GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", 400),
+    "a target's port out of range": (
+        b"GET http://a:65536/ HTTP/1.1\r\n" + H + b"\r\n", 400),
+    "an empty host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400),
+    "an absolute target and no host": (b"GET http://a/ HTTP/1.1\r\n\r\n", 400),
+    "an asterisk for GET": (b"GET * HTTP/1.1\r\n" + H + b"\r\n", 400),
+    "Connection names Host": (b"GET / HTTP/1.1\r\n" + H +
+                              b"Connection: host\r\n\r\n", 400),
+    "Connection names Content-Length": (
+        b"POST / HTTP/1.1\r\n" + H + CL + b"1\r\n"
+        b"Connection: close, content-length\r\n\r\na", 400),
+    "Connection names Transfer-Encoding": (
+        b"POST / HTTP/1.1\r\n" + H + TE +
+        b"Connection: Transfer-Encoding\r\n\r\n0\r\n\r\n", 400),
+    "another expectation": (b"POST / HTTP/1.1\r\n" + H + CL + b"1\r\n"
+                            b"Expect: a-miracle\r\n\r\na", 417),
+    "one expectation too many": (
+        b"POST / HTTP/1.1\r\n" + H + CL + b"1\r\n"
+        b"Expect: 100-continue, a-miracle\r\n\r\na", 417),
     "HTTP/2.0": (b"GET / HTTP/2.0\r\n" + H + b"\r\n", 505),
     "HTTP/1.2": (b"GET / HTTP/1.2\r\n" + H + b"\r\n", 505),
     "HTTP/0.9": (b"GET /\r\n\r\n", 400),
@@ -78,7 +115,51 @@ CHUNKS = {
     "data is longer": b"1\r\nab\r\n0\r\n\r\n",
     "a forbidden trailer": b"0\r\nContent-Length: 5\r\n\r\n",
     "space in the size": b"1 1\r\na\r\n",
+    "space behind the size": b"1 \r\na\r\n",
+    "control character in an extension": b"1;a\x01\r\na\r\n",
+    "LF in an extension": b"1;a\nb\r\na\r\n",
+    "a folded trailer": b"0\r\nX: a\r\n b\r\n\r\n",
+    "a trailer about who sent it": b"0\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n",
+    "a trailer in disguise": b"0\r\nDrover_Caller: me\r\n\r\n",
 }
+
+# Answers of a service, none of which may reach a client.
+ANSWERS = {
+    "both framings": b"Content-Length: 2\r\n" + TE + b"\r\n2\r\nok\r\n"
+                     b"0\r\n\r\n",
+    "two lengths": b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    "the same length twice": b"Content-Length: 2\r\nContent-Length: 2\r\n"
+                             b"\r\nok",
+    "a list of lengths": b"Content-Length: 2, 2\r\n\r\nok",
+    "a signed length": b"Content-Length: +2\r\n\r\nok",
+    "a huge length": b"Content-Length: 9223372036854775808\r\n\r\nok",
+    "chunked not last": b"Transfer-Encoding: chunked, gzip\r\n\r\n",
+    "chunked twice": b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "another coding": b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "identity": b"Transfer-Encoding: identity\r\n\r\nok",
+    "a fold": b"A: b\r\n c\r\n\r\n",
+    "bare LF": b"A: b\nB: c\r\n\r\n",
+    "bare CR": b"A: b\rB: c\r\n\r\n",
+    "NUL": b"A: \0\r\n\r\n",
+    "space before the colon": b"Content-Length : 2\r\n\r\nok",
+    "no name": b": a\r\n\r\n",
+    "Connection names Content-Length": b"Connection: content-length\r\n"
+                                       b"Content-Length: 2\r\n\r\nok",
+}
+LINES = {
+    "another protocol": b"ICY 200 OK\r\n\r\n",
+    "HTTP/2.0": b"HTTP/2.0 200 OK\r\n\r\n",
+    "chunked in HTTP/1.0": b"HTTP/1.0 200 OK\r\n" + TE + b"\r\n0\r\n\r\n",
+    "status 099": b"HTTP/1.1 099 Low\r\n\r\n",
+    "status 20": b"HTTP/1.1 20 Short\r\n\r\n",
+    "an empty line first": b"\r\nHTTP/1.1 200 OK\r\n\r\n",
+    "a hint with a body": b"HTTP/1.1 103 Hint\r\nContent-Length: 2\r\n\r\nok"
+                          b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "101 out of nothing": b"HTTP/1.1 101 Go\r\nUpgrade: x\r\n"
+                          b"Connection: upgrade\r\n\r\n",
+}
+GET = b"GET / HTTP/1.1\r\n" + H + b"\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.fixture
@@ -147,3 +228,216 @@ def test_garbage_leaves_the_worker_alive(web):
         web.raw(data, timeout=2, shut=True)
     assert web.get("/token?t=1")[0] == 200
     assert web.ask("worker")["connections"] <= 1
+
+
+# --- the other direction -----------------------------------------------------
+
+@pytest.fixture
+def played(tmp_path):
+    """A worker whose only endpoint is in the test's hands."""
+    r = Rig(tmp_path)
+    r.script = Script(r)
+    r.simple(r.script)
+    yield r
+    r.script.listener.close()
+    codes = r.close()
+    assert all(c == 0 for c in codes.values()), codes
+
+
+def asked(rig, data=GET):
+    """A client that asked, and the endpoint's side of it with its head."""
+    c = rig.connect()
+    c.sendall(data)
+    s = rig.script.accept()
+    return c, s, read_until(s, b"\r\n\r\n")
+
+
+def test_an_answer_that_is_not_strict_is_502_and_never_passed_on(played):
+    rows = {k: b"HTTP/1.1 200 Secret\r\n" + v for k, v in ANSWERS.items()}
+    for name, data in {**rows, **LINES}.items():
+        c, s, _ = asked(played)
+        s.sendall(data)
+        got = read_until(c, b"}")
+        assert status(got) == 502, (name, got)
+        assert header(got, "drover-error") == "bad-response", name
+        assert b"Secret" not in got and got.count(b"HTTP/1.1 ") == 1, name
+        assert s.recv(1) == b"", name  # it is not used again
+        s.close()
+        # The client's connection is.
+        c.sendall(GET)
+        s = played.script.accept()
+        read_until(s, b"\r\n\r\n")
+        s.sendall(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert read_until(c, b"ok").endswith(b"ok"), name
+        s.close()
+        c.close()
+    assert played.ask("endpoint")["bad"] == len(ANSWERS) + len(LINES)
+
+
+@pytest.mark.parametrize("said", [b"Content-Length: 5", TE[:-2]],
+                         ids=["length", "chunked"])
+def test_a_204_has_no_body_whatever_it_announces(played, said):
+    c, s, _ = asked(played, GET + GET)
+    s.sendall(b"HTTP/1.1 204 No Content\r\nX-Kept: yes\r\n" + said +
+              b"\r\n\r\nhello")
+    other = played.script.accept()
+    read_until(other, b"\r\n\r\n")
+    other.sendall(OK)
+    got = read_until(c, b"ok")
+    first, rest = got.split(b"\r\n\r\n", 1)
+    assert status(first) == 204 and rest.startswith(b"HTTP/1.1 200 ")
+    assert header(first, "x-kept") == "yes"
+    assert header(first, "content-length") is None
+    assert header(first, "transfer-encoding") is None
+    assert b"hello" not in got
+    for x in (c, s, other):
+        x.close()
+
+
+def test_a_body_where_none_may_be_reaches_nobody(played):
+    for ask, line in ((GET, b"HTTP/1.1 304 Not Modified\r\n"),
+                      (GET.replace(b"GET", b"HEAD"), b"HTTP/1.1 200 OK\r\n")):
+        c, s, _ = asked(played, ask)
+        s.sendall(line + b"Content-Length: 5\r\n\r\nhello")
+        got = read_until(c, b"\r\n\r\n")
+        assert header(got, "content-length") == "5"
+        assert got.endswith(b"\r\n\r\n")
+        assert s.recv(1) == b""  # five bytes that nobody asked for
+        c.sendall(GET)
+        other = played.script.accept()
+        read_until(other, b"\r\n\r\n")
+        other.sendall(OK.replace(b"ok", b"OK"))
+        assert read_until(c, b"OK\r\n").startswith(b"HTTP/1.1 200 ")
+        for x in (c, s, other):
+            x.close()
+
+
+def test_interim_answers_go_on_but_100_and_not_to_http10(played):
+    hints = b"".join(b"HTTP/1.1 %d Wait\r\nX-Step: %d\r\n\r\n" % (n, n)
+                     for n in (100, 102, 103, 100, 199))
+    c, s, _ = asked(played)
+    s.sendall(hints + OK)
+    got = read_until(c, b"\r\n\r\nok")
+    assert [int(x[:3]) for x in got.split(b"HTTP/1.1 ")[1:]] == [
+        102, 103, 199, 200]
+    assert got.count(b"X-Step: ") == 3
+    c.close()
+    s.close()
+    c, s, _ = asked(played, GET.replace(b"1.1", b"1.0"))
+    s.sendall(hints + OK)
+    assert [int(x[:3]) for x in read_all(c).split(b"HTTP/1.1 ")[1:]] == [200]
+    c.close()
+    s.close()
+
+
+def test_a_forbidden_trailer_of_a_service_cuts_the_answer(played):
+    c, s, _ = asked(played)
+    s.sendall(b"HTTP/1.1 200 OK\r\n" + TE + b"\r\n2\r\nok\r\n")
+    assert b"2\r\nok\r\n" in read_until(c, b"ok\r\n")
+    s.sendall(b"0\r\nSet-Cookie: a=b\r\n\r\n")
+    rest = read_all(c)
+    assert b"\r\n\r\n" not in rest and b"a=b" not in rest
+    assert played.ask("service")["cut"] == 1
+    c.close()
+    s.close()
+
+
+def test_trailers_that_cannot_go_on_are_not_announced(played):
+    answer = (b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\n" + TE +
+              b"\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n")
+    c, s, head = asked(played, GET.replace(b"1.1", b"1.0"))
+    assert header(head, "via") == "1.0 drover"
+    s.sendall(answer)
+    got = read_all(c)
+    assert header(got, "trailer") is None and got.endswith(b"\r\n\r\nok")
+    c.close()
+    s.close()
+    c, s, head = asked(played)
+    assert header(head, "via") == "1.1 drover"
+    s.sendall(answer)
+    got = read_until(c, b"X-Sum: 1\r\n\r\n")
+    assert header(got, "trailer") == "X-Sum"
+    c.close()
+    s.close()
+
+
+def test_framing_in_disguise_stays_here(web):
+    _, _, data = web.get("/head", "POST", b"abc", headers={
+        "Content_Length": "7", "Transfer_Encoding": "chunked", "X_Y": "z"})
+    got = json.loads(data)
+    names = [k.lower() for k, _ in got["headers"]]
+    assert got["body"] == "abc" and names.count("content-length") == 1
+    assert "content_length" not in names and "transfer_encoding" not in names
+    assert "x_y" in names
+
+
+# --- targets -----------------------------------------------------------------
+
+def test_options_for_the_server_go_where_the_root_leads(web):
+    for target, host in (b"*", "a"), (b"http://b", "b"):
+        got = web.raw(b"OPTIONS " + target + b" HTTP/1.1\r\n" + H + b"\r\n",
+                      timeout=1)
+        seen = json.loads(got.split(b"\r\n\r\n", 1)[1])
+        assert (seen["method"], seen["target"]) == ("OPTIONS", "*")
+        assert dict(seen["headers"])["Host"] == host
+
+
+def test_options_for_the_server_without_a_root_is_404(tmp_path):
+    r = Rig(tmp_path)
+    o = r.origin("web.0")
+    r.publish(f"""service web 0
+        endpoint web.0 0 {o.address}
+        route web /only""")
+    got = r.raw(b"OPTIONS * HTTP/1.1\r\n" + H + b"\r\n", timeout=1)
+    assert (status(got), header(got, "drover-error")) == (404, "no-route")
+    assert r.forwarded() == []
+    r.close()
+
+
+# --- ends --------------------------------------------------------------------
+
+def test_all_requests_before_a_fin_are_answered(web):
+    asks = b"".join(b"GET /token?t=%d&ms=20 HTTP/1.1\r\nHost: a\r\n\r\n" % i
+                    for i in range(5))
+    got = web.raw(asks, shut=True)
+    tokens = [int(x.split(b'"')[1]) for x in got.split(b'"token": ')[1:]]
+    assert tokens == list(range(5))
+    heads = got.split(b"HTTP/1.1 ")[1:]
+    closes = [b"Connection: close" in h for h in heads]
+    assert closes == [False] * 4 + [True]
+
+
+def test_after_a_fin_the_answer_may_take_five_seconds(played):
+    c, s, _ = asked(played)
+    began = time.monotonic()
+    c.shutdown(socket.SHUT_WR)
+    assert read_all(c) == b""
+    assert 4.5 < time.monotonic() - began < 9
+    assert s.recv(1) == b""  # the endpoint is free again
+    c.close()
+    s.close()
+
+
+def test_after_an_early_answer_little_is_read_and_not_for_long(played):
+    ask = (b"POST / HTTP/1.1\r\n" + H + CL + b"60000000\r\n\r\n")
+    for flood in (False, True):
+        c, s, _ = asked(played, ask)
+        s.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno")
+        got = b""
+        while part := c.recv(65536):
+            got += part
+        began = time.monotonic()
+        assert status(got) == 403 and got.endswith(b"no")
+        assert header(got, "connection") == "close"
+        sent = 0
+        with pytest.raises(OSError):
+            while time.monotonic() - began < 10:
+                sent += c.send(b"x" * (65536 if flood else 1))
+                time.sleep(0 if flood else 0.05)
+        took = time.monotonic() - began
+        if flood:
+            assert sent > 1 << 20 and took < 1.5, (sent, took)
+        else:
+            assert 1.5 < took < 5, took
+        c.close()
+        s.close()

@@ -17,6 +17,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("DROVER_BUILD", os.path.join(TOP, "build"))
+WRAP = os.environ.get("DROVER_WRAP", "").split()  # what runs the workers
 
 STRIP, REWRITE, EXACT, INTERNAL = 2, 4, 1, 8
 
@@ -48,6 +49,24 @@ class Origin:
         if self.process.poll() is None:
             self.kill()
         self.process.stdout.close()
+
+
+class Script:
+    """An endpoint whose connections the test holds in its own hands."""
+
+    def __init__(self, rig, name="s"):
+        self.name = name
+        path = os.path.join(rig.dir, name + ".sock")
+        self.address = f"unix:{path}"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(50)
+        self.listener.settimeout(10)
+
+    def accept(self):
+        s, _ = self.listener.accept()
+        s.settimeout(10)
+        return s
 
 
 class Rig:
@@ -89,7 +108,7 @@ class Rig:
 
     def start_worker(self, i):
         self.workers[i] = subprocess.Popen(
-            [tool("worker"), self.socket, str(i)])
+            [*WRAP, tool("worker"), self.socket, str(i)])
         self.wait(f"hello {i}")
 
     def origin(self, name, address=None):

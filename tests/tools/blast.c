@@ -401,31 +401,16 @@ hold(void)
 		;
 }
 
-static int
-by_size(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static uint32_t
-percentile(unsigned permille)
-{
-	return ntook == 0 ? 0 : took_us[(ntook - 1) * permille / 1000];
-}
-
 static void
 report(void)
 {
 	double seconds = (double)(end_us - start_us) / 1e6;
 
-	if (ntook > 0)
-		qsort(took_us, ntook, sizeof(*took_us), by_size);
 	printf("{\"requests\": %" PRIu64 ", \"failed\": %" PRIu64
 	       ", \"rps\": %.1f, \"p50_us\": %u, \"p99_us\": %u}\n",
 	    answered, failed + (asked - answered), (double)answered / seconds,
-	    percentile(500), percentile(990));
+	    wire_permille(took_us, ntook, 500),
+	    wire_permille(took_us, ntook, 990));
 }
 
 static bool

@@ -13,7 +13,9 @@
  *   doubled   bytes came that nobody had asked for
  *   lost      the connection ended or the time was up before it was complete
  *
- * Closed loop: each of -c connections asks again when it has its answer. Open
+ * Closed loop: each of -c connections asks again when it has its answer; with
+ * --pipeline N it asks N times at once, and the answers have to come in order,
+ * each with the token of its request. Open
  * loop (-r): requests are due at fixed times, and latency counts from then.
  * One JSON object says it all; the status is 0 if all were ok.
  */
@@ -33,19 +35,21 @@
 #include "tests/tools/wire.h"
 
 #define CONNS_MAX 1000
+#define PIPELINE_MAX 16
 #define NAMES_MAX 16
 #define STATUS_MAX 600
 #define KEPT 8192 /* of a body, to look for the token in */
 
 static struct {
 	uint64_t conns, requests, seconds, rate, timeout_ms, port, body;
-	uint64_t reuse;
+	uint64_t reuse, pipeline;
 	const char *unix_path, *host, *path, *method;
 	uint64_t tokens;
 } opt = { .conns = 4,
 	.seconds = 60,
 	.timeout_ms = 10000,
 	.reuse = UINT64_MAX,
+	.pipeline = 1,
 	.host = "localhost",
 	.path = "/",
 	.method = "GET",
@@ -69,6 +73,7 @@ static const struct option {
 	{ "-d",        &opt.seconds,    NULL, "for at most N seconds (60)" },
 	{ "-r",        &opt.rate,       NULL, "N requests a second, open loop" },
 	{ "--reuse",   &opt.reuse,      NULL, "requests a connection, then a new one" },
+	{ "--pipeline", &opt.pipeline,  NULL, "requests at once on a connection (1)" },
 	{ "--timeout", &opt.timeout_ms, NULL, "a request is lost after N ms (10000)" },
 	{ "--tokens",  &opt.tokens,     NULL, "0: bodies have no token" },
 };
@@ -79,7 +84,9 @@ struct conn {
 	bool asking, has_head;
 	uint64_t asked; /* on this connection */
 	uint64_t since_us;
-	char token[40];
+	char token[40];		      /* of the answer that is due */
+	char later[PIPELINE_MAX][40]; /* of those behind it */
+	uint64_t nlater;
 	struct wire_text out;
 	size_t sent;
 	char head[WIRE_HEAD_MAX + 1];
@@ -127,10 +134,11 @@ static void
 lose(struct conn *c, const char *why)
 {
 	if (c->asking) {
-		lost++;
+		lost += 1 + c->nlater;
 		note(why, c);
 	}
 	c->asking = false;
+	c->nlater = 0;
 	hang_up(c);
 }
 
@@ -156,25 +164,11 @@ dial(struct conn *c)
 }
 
 static void
-ask(struct conn *c, uint64_t due_us)
+put_request(struct conn *c, const char *token)
 {
-	c->asking = true;
-	c->has_head = false;
-	c->close = false;
-	c->nhead = c->nkept = c->sent = c->out.n = 0;
-	c->kept[0] = '\0';
-	c->status = 0;
-	c->since_us = due_us;
-	snprintf(c->token, sizeof(c->token), "%d-%" PRIu64, getpid(), sent);
-	sent++;
-	if (c->fd < 0 && dial(c) != 0) {
-		refused++;
-		lose(c, strerror(errno));
-		return;
-	}
 	c->asked++;
 	wire_printf(&c->out, "%s %s HTTP/1.1\r\nHost: %s\r\nX-Token: %s\r\n",
-	    opt.method, opt.path, opt.host, c->token);
+	    opt.method, opt.path, opt.host, token);
 	if (opt.body > 0)
 		wire_printf(
 		    &c->out, "Content-Length: %" PRIu64 "\r\n", opt.body);
@@ -190,29 +184,58 @@ ask(struct conn *c, uint64_t due_us)
 	}
 }
 
-/* --- responses
- * ---------------------------------------------------------------- */
-
-/* The value of "name": "..." in a flat JSON text. */
-static bool
-json_text(const char *json, const char *name, char *value, size_t size)
+static void
+new_token(char token[40])
 {
-	char mark[64];
-	const char *p;
-	size_t n;
-
-	snprintf(mark, sizeof(mark), "\"%s\": \"", name);
-	p = strstr(json, mark);
-	if (p == NULL)
-		return false;
-	p += strlen(mark);
-	n = strcspn(p, "\"");
-	if (n >= size)
-		return false;
-	memcpy(value, p, n);
-	value[n] = '\0';
-	return true;
+	snprintf(token, 40, "%d-%" PRIu64, getpid(), sent);
+	sent++;
 }
+
+/* The answer to `token` is due now. */
+static void
+expect(struct conn *c)
+{
+	c->asking = true;
+	c->has_head = false;
+	c->close = false;
+	c->nhead = c->nkept = 0;
+	c->kept[0] = '\0';
+	c->status = 0;
+}
+
+static void
+ask(struct conn *c, uint64_t due_us)
+{
+	expect(c);
+	c->sent = c->out.n = 0;
+	c->since_us = due_us;
+	new_token(c->token);
+	if (c->fd < 0 && dial(c) != 0) {
+		refused++;
+		lose(c, strerror(errno));
+		return;
+	}
+	put_request(c, c->token);
+	while (c->nlater + 1 < opt.pipeline && c->asked < opt.reuse &&
+	    (opt.requests == 0 || sent < opt.requests)) {
+		new_token(c->later[c->nlater]);
+		put_request(c, c->later[c->nlater++]);
+	}
+}
+
+/* Those that were asked at once are answered on one connection. */
+static void
+next_answer(struct conn *c)
+{
+	if (c->nlater == 0)
+		return;
+	memcpy(c->token, c->later[0], sizeof(c->token));
+	c->nlater--;
+	memmove(c->later[0], c->later[1], c->nlater * sizeof(c->later[0]));
+	expect(c);
+}
+
+/* --- responses ------------------------------------------------------------ */
 
 static void
 count_name(const char *json)
@@ -220,7 +243,7 @@ count_name(const char *json)
 	char name[80];
 	size_t i;
 
-	if (!json_text(json, "instance", name, sizeof(name)))
+	if (!wire_json_text(json, "instance", name, sizeof(name)))
 		return;
 	for (i = 0; i < NAMES_MAX - 1 && names[i].n > 0; i++)
 		if (strcmp(names[i].name, name) == 0)
@@ -252,7 +275,7 @@ judge(struct conn *c)
 		failed++;
 		note("failed", c);
 	} else if (opt.tokens != 0 &&
-	    (!json_text(c->kept, "token", token, sizeof(token)) ||
+	    (!wire_json_text(c->kept, "token", token, sizeof(token)) ||
 		strcmp(token, c->token) != 0)) {
 		swapped++;
 		note("swapped", c);
@@ -261,7 +284,14 @@ judge(struct conn *c)
 		count_name(c->kept);
 		count_time(wire_now_us() - c->since_us);
 	}
-	if (c->close || c->asked >= opt.reuse)
+	if (c->close && c->nlater > 0) {
+		c->asking = true; /* those behind it */
+		c->nlater--;
+		lose(c, "closed before the last answer");
+		return;
+	}
+	next_answer(c);
+	if (!c->asking && (c->close || c->asked >= opt.reuse))
 		hang_up(c);
 }
 
@@ -372,8 +402,7 @@ on_writable(struct conn *c)
 		c->sent += (size_t)n;
 }
 
-/* --- the loop
- * ----------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------- */
 
 static bool
 more_wanted(uint64_t now)
@@ -462,22 +491,7 @@ last_look(void)
 			on_readable(&conns[i]);
 }
 
-/* --- the verdict
- * -------------------------------------------------------------- */
-
-static int
-by_size(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static uint32_t
-percentile(unsigned permille)
-{
-	return ntook == 0 ? 0 : took_us[(ntook - 1) * permille / 1000];
-}
+/* --- the verdict ---------------------------------------------------------- */
 
 static void
 report(double seconds)
@@ -485,8 +499,6 @@ report(double seconds)
 	struct wire_text t = { 0 };
 	const char *sep = "";
 
-	if (ntook > 0)
-		qsort(took_us, ntook, sizeof(*took_us), by_size);
 	wire_printf(&t,
 	    "{\"sent\": %" PRIu64 ", \"ok\": %" PRIu64 ", \"failed\": %" PRIu64
 	    ", \"lost\": %" PRIu64 ", \"doubled\": %" PRIu64
@@ -509,8 +521,9 @@ report(double seconds)
 	    "}, \"seconds\": %.3f, \"rps\": %.1f, \"p50_us\": %u, \"p99_us\": "
 	    "%u, "
 	    "\"max_us\": %u, \"first_error\": ",
-	    seconds, (double)ok / seconds, percentile(500), percentile(990),
-	    percentile(1000));
+	    seconds, (double)ok / seconds, wire_permille(took_us, ntook, 500),
+	    wire_permille(took_us, ntook, 990),
+	    wire_permille(took_us, ntook, 1000));
 	wire_json(&t, first_error);
 	printf("%s}\n", t.p);
 	free(t.p);
@@ -557,7 +570,8 @@ main(int argc, char **argv)
 	for (int i = 1; i < argc; i += 2)
 		if (i + 1 >= argc || !option_set(argv[i], argv[i + 1]))
 			return usage();
-	if (opt.conns < 1 || opt.conns > CONNS_MAX ||
+	if (opt.conns < 1 || opt.conns > CONNS_MAX || opt.pipeline < 1 ||
+	    opt.pipeline > PIPELINE_MAX ||
 	    (opt.port == 0 && opt.unix_path == NULL))
 		return usage();
 	for (size_t i = 0; i < opt.conns; i++)

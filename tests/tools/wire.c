@@ -260,3 +260,40 @@ wire_json(struct wire_text *t, const char *text)
 	}
 	wire_bytes(t, "\"", 1);
 }
+
+bool
+wire_json_text(const char *json, const char *name, char *value, size_t size)
+{
+	char mark[64];
+	const char *p;
+	size_t n;
+
+	snprintf(mark, sizeof(mark), "\"%s\": \"", name);
+	p = strstr(json, mark);
+	if (p == NULL)
+		return false;
+	p += strlen(mark);
+	n = strcspn(p, "\"");
+	if (n >= size)
+		return false;
+	memcpy(value, p, n);
+	value[n] = '\0';
+	return true;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+uint32_t
+wire_permille(uint32_t *v, size_t n, unsigned permille)
+{
+	if (n == 0)
+		return 0;
+	qsort(v, n, sizeof(*v), by_size);
+	return v[(n - 1) * permille / 1000];
+}

@@ -70,4 +70,11 @@ void wire_printf(struct wire_text *t, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void wire_json(struct wire_text *t, const char *text); /* quoted */
 
+/* The value of "name": "..." in a flat JSON text; false if it does not fit. */
+bool wire_json_text(
+    const char *json, const char *name, char *value, size_t size);
+
+/* Below which so many of a thousand lie; sorts them. 0 if there are none. */
+uint32_t wire_permille(uint32_t *v, size_t n, unsigned permille);
+
 #endif /* TESTS_TOOLS_WIRE_H */

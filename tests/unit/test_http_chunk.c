@@ -70,7 +70,28 @@ static const struct row rows[] = {
 	{ SPAN("0\r\nConnection: a\r\n\r\n"), CHUNK_BAD, "", 7 },
 	{ SPAN("0\r\nTrailer: a\r\n\r\n"), CHUNK_BAD, "", 7 },
 	{ SPAN("0\r\nSet-Cookie: a\r\n\r\n"), CHUNK_BAD, "", 7 },
+	{ SPAN("5;a\x01\r\nhello"), CHUNK_BAD, "", 8 },
+	{ SPAN("5;a\x7f\r\nhello"), CHUNK_BAD, "", 8 },
+	{ SPAN("5;a\rb\r\nhello"), CHUNK_BAD, "", 8 },
+	{ SPAN("5;a=\"\n\"\r\nhello"), CHUNK_BAD, "", 9 },
 };
+
+/* RFC 9110, 6.5.1; in any case, and with '_' for '-'. */
+static const char *const head_only[] = { "content-length", "Transfer_Encoding",
+	"TRAILER", "Content-Type", "Content-Encoding", "connection",
+	"Keep-Alive", "Proxy-Connection", "te", "Upgrade", "HTTP2-Settings",
+	"Host", "Via", "Forwarded", "X-Real-Ip", "X_Forwarded_For",
+	"X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto",
+	"X-Forwarded-Prefix", "X-Request-Id", "Traceparent", "Tracestate",
+	"Drover-Caller", "drover_caller", "Drover-Deadline-Ms", "Drover-Error",
+	"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie",
+	"X-Api-Key", "WWW-Authenticate", "Proxy-Authenticate", "Expect",
+	"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since",
+	"Origin", "Cache-Control", "Expires", "Age", "Date", "Location",
+	"Retry-After", "Vary", "Access-Control-Allow-Origin" };
+static const char *const trailers[] = { "ETag", "Server-Timing", "Digest",
+	"Grpc-Status", "X-Checksum", "X", "Content-Lengths", "Content-Lengt",
+	"A-Name-That-Is-Longer-Than-What-Is-Kept-Of-It" };
 /* clang-format on */
 
 static void
@@ -92,6 +113,31 @@ each_rule_is_kept(void **state)
 		assert_int_equal(rows[i].in.n - u.used, rows[i].left_over);
 		free(u.data);
 	}
+}
+
+static enum chunk_verdict
+verdict_on_trailer(const char *name)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "0\r\n%s: a\r\n\r\n", name);
+	struct unchunked u;
+
+	unchunk(&u, text, (size_t)n, (size_t)n, 1);
+	free(u.data);
+	return u.verdict;
+}
+
+static void
+what_only_a_head_may_say_is_no_trailer(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(head_only); i++) {
+		if (verdict_on_trailer(head_only[i]) != CHUNK_BAD)
+			print_error("%s\n", head_only[i]);
+		assert_int_equal(verdict_on_trailer(head_only[i]), CHUNK_BAD);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(trailers); i++)
+		assert_int_equal(verdict_on_trailer(trailers[i]), CHUNK_END);
 }
 
 static void
@@ -190,6 +236,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_is_kept),
+		cmocka_unit_test(what_only_a_head_may_say_is_no_trailer),
 		cmocka_unit_test(no_cut_changes_a_verdict),
 		cmocka_unit_test(the_end_and_the_refusal_are_final),
 		cmocka_unit_test(extensions_have_a_ceiling),

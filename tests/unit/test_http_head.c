@@ -119,6 +119,26 @@ an_absolute_target_replaces_the_host(void **state)
 	assert_span(h->path, "/p");
 }
 
+/* RFC 9112, 3.2.4: the last proxy sends "*" for a target without a path. */
+static void
+options_without_a_path_mean_the_server(void **state)
+{
+	const struct head *h = take(
+	    "OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n", READ_REQUEST);
+
+	(void)state;
+	assert_int_equal(h->form, TARGET_ASTERISK);
+	assert_span(h->path, "*");
+	assert_span(h->hostname, "b");
+	h = take("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", READ_REQUEST);
+	assert_int_equal(h->form, TARGET_ASTERISK);
+	assert_span(h->hostname, "a");
+	h = take(
+	    "OPTIONS http://b?x HTTP/1.1\r\nHost: a\r\n\r\n", READ_REQUEST);
+	assert_int_equal(h->form, TARGET_ABSOLUTE);
+	assert_span(h->path, "/");
+}
+
 static void
 keep_alive_follows_the_version_and_the_options(void **state)
 {
@@ -199,6 +219,7 @@ expect_counts_only_with_a_body_in_1_1(void **state)
 	assert_true(EXPECT("1", "Transfer-Encoding: chunked\r\n"));
 	assert_false(EXPECT("1", "Content-Length: 0\r\n"));
 	assert_false(EXPECT("0", "Content-Length: 1\r\n"));
+	assert_true(taken.head.headers[1].hop);
 #undef EXPECT
 }
 
@@ -257,6 +278,29 @@ a_length_on_204_does_not_go_on(void **state)
 	(void)state;
 	assert_false(h->headers[0].hop);
 	assert_true(h->headers[1].hop);
+	assert_true(h->keep_alive);
+}
+
+/* RFC 9112, 6.3: the first of the rules has no exception. */
+static void
+a_204_with_a_body_ends_with_its_head_and_its_connection(void **state)
+{
+	static const char *const said[] = { "Content-Length: 5",
+		"Transfer-Encoding: chunked" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		char text[128];
+		const struct head *h;
+
+		snprintf(text, sizeof(text), "HTTP/1.1 204 x\r\n%s\r\n\r\n",
+		    said[i]);
+		h = take(text, METHOD_GET);
+		assert_int_equal(h->framing, FRAMING_NONE);
+		assert_int_equal(h->length, 0);
+		assert_true(h->headers[0].hop);
+		assert_false(h->keep_alive);
+	}
 }
 
 static void
@@ -376,7 +420,8 @@ each_refusal_has_a_status_and_words(void **state)
 
 		assert_true(*head_refusal_text((enum head_refusal)i) != '\0');
 		assert_true(status == 400 || status == 405 || status == 414 ||
-		    status == 431 || status == 501 || status == 505);
+		    status == 417 || status == 431 || status == 501 ||
+		    status == 505);
 	}
 	assert_int_equal(head_refusal_status(REFUSED_METHOD_FORBIDDEN), 405);
 	assert_int_equal(head_refusal_status(REFUSED_CODING_UNKNOWN), 501);
@@ -503,6 +548,7 @@ main(void)
 		cmocka_unit_test(a_request_is_taken_apart),
 		cmocka_unit_test(a_query_may_be_absent_or_empty),
 		cmocka_unit_test(an_absolute_target_replaces_the_host),
+		cmocka_unit_test(options_without_a_path_mean_the_server),
 		cmocka_unit_test(
 		    keep_alive_follows_the_version_and_the_options),
 		cmocka_unit_test(what_ends_at_this_hop_is_marked),
@@ -510,6 +556,8 @@ main(void)
 		cmocka_unit_test(expect_counts_only_with_a_body_in_1_1),
 		cmocka_unit_test(a_response_says_how_its_body_ends),
 		cmocka_unit_test(a_length_on_204_does_not_go_on),
+		cmocka_unit_test(
+		    a_204_with_a_body_ends_with_its_head_and_its_connection),
 		cmocka_unit_test(ceilings_hold_to_the_byte),
 		cmocka_unit_test(a_target_over_the_default_is_414),
 		cmocka_unit_test(too_many_headers_are_431),
