@@ -99,7 +99,7 @@ read_head(struct exchange *x, const struct head *h)
 	x->method = h->method;
 	x->idempotent = method_idempotent(h->method);
 	x->http10 = h->minor == 0;
-	x->keep = h->keep_alive;
+	x->keep = h->keep_alive && !x->down->last;
 	x->framing = h->framing;
 	x->left = h->length;
 	x->expect = h->expect_100;
@@ -195,6 +195,7 @@ prepare(struct exchange *x, const struct head *h)
 	if (!let_in(x, h, &caller, to->svc))
 		return false;
 	if (h->framing == FRAMING_LENGTH && h->length > to->svc->conf.body) {
+		worker_hit(x->w, LIMIT_BODY);
 		exchange_fail(x, 413, FAULT_BODY_TOO_LARGE,
 		    "the body is over the limit of this service");
 		return false;

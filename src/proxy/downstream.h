@@ -18,8 +18,9 @@
  * and may not look complete.
  *
  * Back-pressure: downstream_read() says whether the request's body is wanted;
- * downstream_pending() how much of the answer the client has not taken, and
- * answer_drained() is called when that came to nothing.
+ * downstream_pending() how much of the answer the client has not taken.
+ * answer_moved() is called when it has taken some of that, answer_drained()
+ * when it came to nothing.
  */
 
 #ifndef PROXY_DOWNSTREAM_H
@@ -77,7 +78,8 @@ struct downstream {
 	struct exchange *x; /* NULL: none under way */
 	struct peer *peer;
 	bool raw;
-	bool eof; /* the client has shut its side; it may still read */
+	bool last; /* after this request the connection ends */
+	bool eof;  /* the client has shut its side; it may still read */
 };
 
 static inline int MUST_CHECK

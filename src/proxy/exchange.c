@@ -552,10 +552,12 @@ on_deadline(void *arg)
 	case EXCHANGE_WAITING:
 		count32(&x->ep->count->timeouts, 1);
 		service_blame(x->svc, x->ep);
+		worker_hit(x->w, LIMIT_REQUEST_TIMEOUT);
 		exchange_fail(x, 504, FAULT_TIMEOUT,
 		    "the service did not answer in time");
 		break;
 	case EXCHANGE_SENDING:
+		worker_hit(x->w, LIMIT_BODY_IDLE);
 		if (request_is_out(x) || x->req.len > x->sent) {
 			count32(&x->ep->count->timeouts, 1);
 			service_blame(x->svc, x->ep);
@@ -565,6 +567,12 @@ on_deadline(void *arg)
 			exchange_fail(x, 408, FAULT_TIMEOUT,
 			    "the body of the request did not come in time");
 		}
+		break;
+	case EXCHANGE_ANSWERING:
+		worker_hit(x->w,
+		    downstream_pending(x->down) > 0 ? LIMIT_SEND_TIMEOUT
+						    : LIMIT_STREAM_IDLE);
+		exchange_cut(x);
 		break;
 	default:
 		exchange_cut(x);

@@ -31,7 +31,6 @@
 #include "link/scoreboard.h"
 #include "proxy/deadline.h"
 
-#define EXCHANGE_HEAD_MAX (32U * 1024) /* a response's head */
 #define EXCHANGE_REPLAY_MAX (64U * 1024)
 #define EXCHANGE_REQ_MAX (512U * 1024)
 #define EXCHANGE_KEEP (8U * 1024) /* memory that a spare one may hold */
@@ -215,6 +214,7 @@ bool request_is_out(const struct exchange *x);
 /* --- answer.c ------------------------------------------------------------- */
 
 void exchange_readable(struct exchange *x); /* the upstream's; may end x */
+void answer_moved(struct exchange *x);	    /* the client took some of it */
 void answer_drained(struct exchange *x);    /* the client took the tail */
 
 #endif /* PROXY_EXCHANGE_H */

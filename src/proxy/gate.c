@@ -126,7 +126,7 @@ gate_init(struct gate *g, struct worker *w)
 	g->descriptors = descriptors();
 	list_init(&g->clients);
 	loop_timer_init(&g->pause, w->loop, on_pause, g);
-	gate_limit(g, 0);
+	g->limit = g->descriptors;
 }
 
 static void
@@ -184,8 +184,6 @@ gate_set(struct gate *g, const uint32_t *ids, const int *fds, unsigned n)
 void
 gate_limit(struct gate *g, unsigned limit)
 {
-	if (limit == 0)
-		limit = GATE_CONNECTIONS;
 	g->limit = limit < g->descriptors ? limit : g->descriptors;
 	g->full = g->nclients >= g->limit;
 	gate_update(g);
@@ -223,6 +221,7 @@ gate_enter(struct gate *g, struct gate_client *client)
 	count64(&c->accepted, 1);
 	count64(&c->connections, 1);
 	if (g->nclients >= g->limit) {
+		worker_hit(g->w, LIMIT_CONNECTIONS);
 		g->full = true;
 		gate_update(g);
 	}

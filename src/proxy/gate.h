@@ -20,9 +20,8 @@
 #include "link/snapshot.h"
 #include "loop/loop.h"
 
-#define GATE_CONNECTIONS 16384 /* of one worker, by default */
-#define GATE_BATCH 64	       /* accepted in one turn */
-#define GATE_PAUSE_MS 100      /* after running out of descriptors */
+#define GATE_BATCH 64	  /* accepted in one turn */
+#define GATE_PAUSE_MS 100 /* after running out of descriptors */
 
 struct gate_client;
 struct sockaddr;
@@ -75,7 +74,7 @@ void gate_done(struct gate *g);
 /* Accept on these from now on; the descriptors become the gate's. */
 void gate_set(struct gate *g, const uint32_t *ids, const int *fds, unsigned n);
 
-/* A snapshot said how many clients there may be; 0: the default. */
+/* How many clients there may be. */
 void gate_limit(struct gate *g, unsigned limit);
 
 /* No snapshot, or draining: nobody comes in. */

@@ -97,6 +97,7 @@ settle(struct http1 *c)
 		linger(c);
 	} else {
 		c->state = HTTP1_HEAD;
+		c->heading = false;
 		c->scanned = 0;
 		if (wire_read(&c->wire, true) < 0) {
 			http1_close(c);
@@ -118,7 +119,7 @@ finish(struct http1 *c, bool keep, bool clean)
 		return;
 	}
 	c->state = HTTP1_FLUSH;
-	set_deadline(c, c->d.w->idle_kind);
+	set_deadline(c, c->d.w->send_kind);
 }
 
 /* --- as a downstream ------------------------------------------------------ */
@@ -318,8 +319,19 @@ wait_for_more(struct http1 *c, struct span part)
 	if (closed(c) || part.n == 0)
 		return;
 	/* From its first byte on, not from its last. */
-	if (c->dl.kind != c->d.w->head_kind)
+	if (!c->heading)
 		set_deadline(c, c->d.w->head_kind);
+	c->heading = true;
+}
+
+static void
+count_request(struct http1 *c)
+{
+	uint32_t max = c->d.w->limits.requests_per_connection;
+
+	c->d.last = max != 0 && ++c->requests >= max;
+	if (c->d.last)
+		worker_hit(c->d.w, LIMIT_REQUESTS_PER_CONNECTION);
 }
 
 /* A whole head is there. Returns what is behind the request. */
@@ -333,12 +345,25 @@ begin(struct http1 *c, const struct head *h, struct span in)
 	c->scanned = 0;
 	c->state = HTTP1_BUSY;
 	deadline_clear(&c->dl);
-	c->dl.kind = NULL;
+	count_request(c);
 	peer_check(&c->peer, c->d.w->table);
 	used = exchange_begin(&c->d, h, in);
 	in.p += used;
 	in.n -= used;
 	return in;
+}
+
+static void
+refuse_head(struct http1 *c, enum head_refusal why)
+{
+	unsigned status = head_refusal_status(why);
+
+	if (status == 414)
+		worker_hit(c->d.w, LIMIT_TARGET);
+	else if (status == 431)
+		worker_hit(c->d.w,
+		    why == REFUSED_COUNT ? LIMIT_HEAD_LINES : LIMIT_HEAD_SIZE);
+	refuse(c, status, fault_of(status), head_refusal_text(why));
 }
 
 /* Answer heads in order, until one is under way or incomplete. */
@@ -351,16 +376,16 @@ parse(struct http1 *c, struct span in)
 	do {
 		enum head_verdict v;
 
-		head_init(&h, w->headers, HEAD_HEADERS_MAX);
+		head_init(&h, w->headers, w->limits.head_lines);
+		h.limits.head = w->limits.head_size;
+		h.limits.target = w->limits.target;
 		v = head_request(&h, in, &c->scanned);
 		if (v == HEAD_MORE) {
 			wait_for_more(c, in);
 			return;
 		}
 		if (v == HEAD_REFUSED) {
-			refuse(c, head_refusal_status(h.refusal),
-			    fault_of(head_refusal_status(h.refusal)),
-			    head_refusal_text(h.refusal));
+			refuse_head(c, h.refusal);
 			return;
 		}
 		in = begin(c, &h, in);
@@ -481,8 +506,11 @@ discard(struct http1 *c)
 		return;
 	if (n > 0)
 		c->lingered += (size_t)n;
-	if (n <= 0 || c->lingered > HTTP1_LINGER_MAX)
-		http1_close(c);
+	if (c->lingered > c->d.w->limits.linger_size)
+		worker_hit(c->d.w, LIMIT_LINGER);
+	else if (n > 0)
+		return;
+	http1_close(c);
 }
 
 static void
@@ -522,7 +550,9 @@ on_write(evutil_socket_t fd, short what, void *arg)
 	}
 	worker_tick(c->d.w);
 	if (c->state == HTTP1_FLUSH)
-		set_deadline(c, c->d.w->idle_kind);
+		set_deadline(c, c->d.w->send_kind);
+	else if (c->state == HTTP1_BUSY)
+		answer_moved(c->d.x);
 	if (wire_pending(&c->wire) > 0)
 		return;
 	if (c->state == HTTP1_BUSY)
@@ -534,12 +564,22 @@ on_write(evutil_socket_t fd, short what, void *arg)
 static void
 on_deadline(void *arg)
 {
+	static const enum scoreboard_limit met[] = {
+		[HTTP1_HEAD] = LIMIT_IDLE_TIMEOUT,
+		[HTTP1_BUSY] = LIMIT_HALF_CLOSE_TIMEOUT,
+		[HTTP1_FLUSH] = LIMIT_SEND_TIMEOUT,
+		[HTTP1_LINGER] = LIMIT_LINGER,
+	};
 	struct http1 *c = arg;
 
-	if (c->state == HTTP1_HEAD && c->in.len > c->in_off)
+	if (c->heading && c->state == HTTP1_HEAD) {
+		worker_hit(c->d.w, LIMIT_HEAD_TIMEOUT);
 		refuse(c, 408, FAULT_TIMEOUT,
 		    "the head of the request did not come in time");
-	else if (c->state == HTTP1_FLUSH)
+		return;
+	}
+	worker_hit(c->d.w, met[c->state]);
+	if (c->state == HTTP1_FLUSH)
 		http1_abort(c);
 	else
 		http1_close(c);

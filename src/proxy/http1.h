@@ -23,12 +23,7 @@
 #include "proxy/gate.h"
 #include "proxy/wire.h"
 
-#define HTTP1_IN_MAX (72U * 1024) /* a head, and a body of 64 KiB */
-#define HTTP1_HEAD_MS 10000 /* from the first byte of a head to its last */
-#define HTTP1_IDLE_MS 75000 /* between requests */
-#define HTTP1_GONE_MS 5000  /* for the answer, after a FIN */
-#define HTTP1_LINGER_MS 2000
-#define HTTP1_LINGER_MAX (1024U * 1024)
+#define HTTP1_IN_MAX (LIMITS_HEAD_MAX + 64U * 1024) /* and some body */
 
 enum http1_state {
 	HTTP1_HEAD,   /* idle, or with a part of a head */
@@ -45,10 +40,12 @@ struct http1 {
 	struct deadline dl;
 	struct loop_later next, later;
 	enum http1_state state;
-	bool keep;     /* after FLUSH */
-	bool clean;    /* after FLUSH: nothing more is coming */
-	struct buf in; /* a part of a head, or later requests */
-	size_t in_off; /* of `in`, used up */
+	bool keep;	   /* after FLUSH */
+	bool clean;	   /* after FLUSH: nothing more is coming */
+	bool heading;	   /* HEAD: the time for a head is running */
+	uint32_t requests; /* so far */
+	struct buf in;	   /* a part of a head, or later requests */
+	size_t in_off;	   /* of `in`, used up */
 	size_t scanned;
 	size_t lingered;
 };

@@ -236,6 +236,7 @@ cut(struct exchange *x, struct span in, size_t *used)
 	x->body += measure(x, (struct span){ in.p, *used });
 	if (x->body > x->svc->conf.body) {
 		x->fault = FAULT_BODY_TOO_LARGE;
+		worker_hit(x->w, LIMIT_BODY);
 		return -EFBIG;
 	}
 	return 0;

@@ -73,7 +73,10 @@ static const struct snapshot_route routes[] = {
 };
 static const struct snapshot example = {
 	.generation = 42,
-	.connections_max = 1000,
+	.limits = { .connections = 1000,
+	    .head_size = 4096,
+	    .memory_kib = 65536,
+	    .response_head = 8192 },
 	.listeners = listeners,
 	.nlisteners = 2,
 	.trusted = networks,
@@ -126,7 +129,7 @@ static void
 assert_example(const struct snapshot *s)
 {
 	assert_int_equal(s->generation, 42);
-	assert_int_equal(s->connections_max, 1000);
+	assert_memory_equal(&s->limits, &example.limits, sizeof(s->limits));
 	assert_int_equal(s->nlisteners, 2);
 	assert_int_equal(s->listeners[1].id, 2);
 	assert_int_equal(s->listeners[1].flags, SNAPSHOT_LISTENER_INTERNAL);
