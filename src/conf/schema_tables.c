@@ -105,7 +105,7 @@ const struct schema schema_root[] = {
 	.text = "How long a connection is kept on which no request is under "
 		"way." },
 { "limits.memory", SCHEMA_SIZE, SCHEMA_LIVE, ROOT(limits.memory),
-	.min = 4 * MiB, .max = 1024 * GiB, .preset = "128MiB",
+	.min = 4 * MiB, .max = 1024 * GiB, .preset = "256MiB",
 	.text = "What connections and their buffers may hold. Near it idle "
 		"connections are closed first, then new requests are answered "
 		"with 503, then no more connections are accepted." },

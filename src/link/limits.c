@@ -11,7 +11,7 @@ const struct limits_row limits_rows[LIMITS_N] = {
 	{ ROW(connections_per_address), LIMITS_CONNECTIONS_MAX, 0 },
 	{ ROW(requests_per_connection), UINT32_MAX, 0 },
 	{ ROW(idle_timeout), LIMITS_MS_MAX, 75000 },
-	{ ROW(memory_kib), UINT32_MAX, 128 * KiB },
+	{ ROW(memory_kib), UINT32_MAX, 256 * KiB },
 	{ ROW(head_size), LIMITS_HEAD_MAX, 16 * KiB },
 	{ ROW(head_lines), LIMITS_HEAD_LINES_MAX, 100 },
 	{ ROW(target), LIMITS_TARGET_MAX, 8 * KiB },

@@ -3,6 +3,7 @@
 #include "model/pressure.h"
 
 static const unsigned char begins[PRESSURE_COUNT] = {
+	[PRESSURE_SMALL] = 25,
 	[PRESSURE_IDLE] = 60,
 	[PRESSURE_REQUESTS] = 75,
 	[PRESSURE_ACCEPT] = 85,

@@ -3,9 +3,10 @@
 /*
  * pressure - what is given up for want of memory, and in which order
  *
- * Before the ceiling is reached: first what nobody would miss, connections
- * that are kept without a request; then what has not begun, new requests; then
- * what has not come, new connections. What is under way is left alone, and has
+ * Before the ceiling is reached: first haste, for bodies are read in smaller
+ * pieces; then what nobody would miss, connections that are kept without a
+ * request; then what has not begun, new requests; then what has not come, new
+ * connections. What is under way is left alone, and has
  * the rest of the way to the ceiling for itself. A step is taken back only
  * when PRESSURE_SLACK percent less is held than it began at, so that it does
  * not flutter.
@@ -19,7 +20,8 @@
 
 enum pressure {
 	PRESSURE_NONE,
-	PRESSURE_IDLE,	   /* idle connections are closed, none is kept */
+	PRESSURE_SMALL,	   /* small pieces */
+	PRESSURE_IDLE,	   /* and idle connections are closed, none is kept */
 	PRESSURE_REQUESTS, /* and new requests refused */
 	PRESSURE_ACCEPT,   /* and no connections accepted */
 	PRESSURE_COUNT

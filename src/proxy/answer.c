@@ -143,7 +143,7 @@ hold_or_go_on(struct exchange *x)
 	struct deadline_kind *kind = more ? x->svc->idle_kind : x->w->send_kind;
 
 	worker_tick(x->w);
-	if (!more)
+	if (!more || relief_step(&x->w->relief) > PRESSURE_NONE)
 		x->out_stride = 0;
 	else if (stride(x) < WORKER_SCRATCH)
 		x->out_stride++;
@@ -171,13 +171,6 @@ send_piece(struct exchange *x, struct piece *p)
 		exchange_finish(x);
 	else
 		hold_or_go_on(x);
-}
-
-void
-answer_moved(struct exchange *x)
-{
-	if (x->phase == EXCHANGE_ANSWERING)
-		deadline_set(&x->w->deadlines, &x->dl, x->w->send_kind);
 }
 
 void

@@ -99,7 +99,8 @@ read_head(struct exchange *x, const struct head *h)
 	x->method = h->method;
 	x->idempotent = method_idempotent(h->method);
 	x->http10 = h->minor == 0;
-	x->keep = h->keep_alive && !x->down->last;
+	x->keep = h->keep_alive && !x->down->last &&
+	    x->w->relief.step < PRESSURE_IDLE;
 	x->framing = h->framing;
 	x->left = h->length;
 	x->expect = h->expect_100;
@@ -215,6 +216,7 @@ size_t
 exchange_begin(struct downstream *d, const struct head *h, struct span rest)
 {
 	struct worker *w = d->w;
+	bool short_of_memory = relief_step(&w->relief) >= PRESSURE_REQUESTS;
 	struct exchange *x = exchange_new(w);
 	size_t used = 0;
 
@@ -227,6 +229,12 @@ exchange_begin(struct downstream *d, const struct head *h, struct span rest)
 	x->down = d;
 	x->started_us = w->now_us;
 	read_head(x, h);
+	if (short_of_memory) {
+		worker_hit(w, LIMIT_MEMORY_REQUESTS);
+		exchange_fail(x, 503, FAULT_QUEUE_FULL,
+		    "too little memory is left for another request");
+		return 0;
+	}
 	if (!prepare(x, h))
 		return 0;
 	if (!x->read_all && request_take(x, rest, &used) < 0)

@@ -18,9 +18,9 @@
  * and may not look complete.
  *
  * Back-pressure: downstream_read() says whether the request's body is wanted;
- * downstream_pending() how much of the answer the client has not taken.
- * answer_moved() is called when it has taken some of that, answer_drained()
- * when it came to nothing.
+ * downstream_pending() how much of the answer the client has not taken, and
+ * answer_drained() is called when that came to nothing. While it does not,
+ * downstream_stalls() is asked twice in each limits.send_timeout.
  */
 
 #ifndef PROXY_DOWNSTREAM_H
@@ -51,6 +51,10 @@ struct downstream_ops {
 	 * it cannot.
 	 */
 	ssize_t (*splice)(struct downstream *d, int from, size_t n);
+
+	/* Nothing went since the last look but one; NULL: always. */
+	bool (*stalls)(struct downstream *d);
+
 	int (*read)(struct downstream *d, bool on); /* 0, -ENOMEM */
 
 	/*
@@ -98,6 +102,12 @@ static inline ssize_t MUST_CHECK
 downstream_splice(struct downstream *d, int from, size_t n)
 {
 	return d->ops->splice == NULL ? -ENOBUFS : d->ops->splice(d, from, n);
+}
+
+static inline bool
+downstream_stalls(struct downstream *d)
+{
+	return d->ops->stalls == NULL || d->ops->stalls(d);
 }
 
 static inline int MUST_CHECK

@@ -29,6 +29,7 @@
 #include "http/chunk.h"
 #include "http/head.h"
 #include "link/scoreboard.h"
+#include "model/pace.h"
 #include "proxy/deadline.h"
 
 #define EXCHANGE_REPLAY_MAX (64U * 1024)
@@ -80,7 +81,8 @@ struct exchange {
 	enum framing framing;
 	uint64_t left; /* of FRAMING_LENGTH */
 	struct chunk chunk, measure;
-	uint64_t body; /* bytes of it, without chunk framing */
+	uint64_t body;	  /* bytes of it, without chunk framing */
+	struct pace pace; /* of the body */
 	struct buf req;
 	unsigned char in_stride, out_stride; /* request_, answer_stride() */
 	struct span lent; /* what comes behind req, in a buffer not ours */
@@ -214,7 +216,6 @@ bool request_is_out(const struct exchange *x);
 /* --- answer.c ------------------------------------------------------------- */
 
 void exchange_readable(struct exchange *x); /* the upstream's; may end x */
-void answer_moved(struct exchange *x);	    /* the client took some of it */
 void answer_drained(struct exchange *x);    /* the client took the tail */
 
 #endif /* PROXY_EXCHANGE_H */

@@ -56,9 +56,10 @@ http1_close(struct http1 *c)
 	}
 	wire_close(&c->wire);
 	deadline_clear(&c->dl);
-	loop_defer_cancel(&c->next);
+	loop_defer_cancel(&c->later);
 	buf_done(&c->in);
 	gate_leave(&c->d.w->gate, &c->client);
+	c->d.w->memory.held -= HTTP1_COST;
 	loop_defer(c->d.w->loop, &c->later, free_later, c);
 }
 
@@ -105,7 +106,7 @@ settle(struct http1 *c)
 		}
 		set_deadline(c, w->idle_kind);
 		if (more)
-			loop_defer(w->loop, &c->next, on_next, c);
+			loop_defer(w->loop, &c->later, on_next, c);
 	}
 }
 
@@ -143,6 +144,12 @@ op_pending(const struct downstream *d)
 	return wire_pending(&((const struct http1 *)d)->wire);
 }
 
+static bool
+op_stalls(struct downstream *d)
+{
+	return wire_stalls(&http1_of(d)->wire);
+}
+
 static int
 op_read(struct downstream *d, bool on)
 {
@@ -162,7 +169,7 @@ op_tunnel(struct downstream *d)
 	struct buf in = c->in;
 	size_t off = c->in_off;
 
-	buf_init(&c->in, HTTP1_IN_MAX);
+	buf_init_metered(&c->in, HTTP1_IN_MAX, &d->w->memory);
 	c->in_off = 0;
 	if (wire_read(&c->wire, true) < 0)
 		exchange_cancel(d->x);
@@ -200,6 +207,7 @@ static const struct downstream_ops downstream_ops = {
 	.send = op_send,
 	.pending = op_pending,
 	.splice = op_splice,
+	.stalls = op_stalls,
 	.read = op_read,
 	.stash = op_stash,
 	.tunnel = op_tunnel,
@@ -247,15 +255,16 @@ http1_open(struct worker *w, const struct gate_arrival *a)
 	c->client.owner = c;
 	c->dl.fn = on_deadline;
 	c->dl.arg = c;
-	buf_init(&c->in, HTTP1_IN_MAX);
+	buf_init_metered(&c->in, HTTP1_IN_MAX, &w->memory);
 	peer_init(&c->peer, a->from, a->internal);
-	wire_open(&c->wire, w->base, fd, on_read, on_write, c);
+	wire_open(&c->wire, w->base, fd, on_read, on_write, c, &w->memory);
 	if (wire_read(&c->wire, true) < 0) {
 		wire_close(&c->wire);
 		free(c);
 		return -ENOMEM;
 	}
 	gate_enter(&w->gate, &c->client);
+	w->memory.held += HTTP1_COST;
 	set_deadline(c, w->idle_kind);
 	return 0;
 }
@@ -290,7 +299,7 @@ refuse(struct http1 *c, unsigned status, enum scoreboard_fault fault,
 	worker_id(w, id);
 	count64(&w->cells->bad_requests, 1);
 	iov.iov_len = compose_problem(&p, w->heads, WORKER_HEADS);
-	c->in_off = c->in.len;
+	c->in_off = (uint32_t)c->in.len;
 	if (wire_send(&c->wire, &iov, 1) < 0)
 		http1_close(c);
 	else
@@ -301,14 +310,20 @@ refuse(struct http1 *c, unsigned status, enum scoreboard_fault fault,
 static void
 keep_rest(struct http1 *c, struct span rest)
 {
+	if (rest.n == 0) {
+		if (c->in.cap > 0)
+			buf_done(&c->in); /* who waits holds nothing */
+		c->in_off = 0;
+		return;
+	}
 	if (c->in.len > 0 && rest.p >= c->in.data &&
 	    rest.p <= c->in.data + c->in.len) {
-		c->in_off = c->in.len - rest.n;
+		c->in_off = (uint32_t)(c->in.len - rest.n);
 		return;
 	}
 	buf_clear(&c->in);
 	c->in_off = 0;
-	if (rest.n > 0 && buf_append(&c->in, rest.p, rest.n) < 0)
+	if (buf_append(&c->in, rest.p, rest.n) < 0)
 		http1_close(c);
 }
 
@@ -393,7 +408,7 @@ parse(struct http1 *c, struct span in)
 	if (closed(c))
 		return;
 	if (c->state == HTTP1_LINGER)
-		c->in_off = c->in.len;
+		c->in_off = (uint32_t)c->in.len;
 	else
 		keep_rest(c, in);
 }
@@ -505,7 +520,7 @@ discard(struct http1 *c)
 	if (n == -EAGAIN)
 		return;
 	if (n > 0)
-		c->lingered += (size_t)n;
+		c->lingered += (uint32_t)n;
 	if (c->lingered > c->d.w->limits.linger_size)
 		worker_hit(c->d.w, LIMIT_LINGER);
 	else if (n > 0)
@@ -549,10 +564,6 @@ on_write(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	worker_tick(c->d.w);
-	if (c->state == HTTP1_FLUSH)
-		set_deadline(c, c->d.w->send_kind);
-	else if (c->state == HTTP1_BUSY)
-		answer_moved(c->d.x);
 	if (wire_pending(&c->wire) > 0)
 		return;
 	if (c->state == HTTP1_BUSY)
@@ -576,6 +587,10 @@ on_deadline(void *arg)
 		worker_hit(c->d.w, LIMIT_HEAD_TIMEOUT);
 		refuse(c, 408, FAULT_TIMEOUT,
 		    "the head of the request did not come in time");
+		return;
+	}
+	if (c->state == HTTP1_FLUSH && !wire_stalls(&c->wire)) {
+		set_deadline(c, c->d.w->send_kind);
 		return;
 	}
 	worker_hit(c->d.w, met[c->state]);

@@ -29,6 +29,7 @@ upstream_close(struct upstream *up)
 	wire_close(&up->wire);
 	buf_done(&up->in);
 	count64(&w->cells->upstreams, (uint64_t)-1);
+	w->memory.held -= sizeof(*up);
 	endpoint_unref(up->ep);
 	loop_defer(w->loop, &up->later, free_later, up);
 }
@@ -155,8 +156,9 @@ upstream_open(struct upstream **out, struct endpoint *ep, struct exchange *x)
 		free(up);
 		return fd;
 	}
-	wire_open(&up->wire, w->base, fd, on_read, on_write, up);
-	buf_init(&up->in, LIMITS_RESPONSE_HEAD_MAX);
+	wire_open(&up->wire, w->base, fd, on_read, on_write, up, &w->memory);
+	buf_init_metered(&up->in, WORKER_SCRATCH, &w->memory);
+	w->memory.held += sizeof(*up);
 	up->ep = endpoint_ref(ep);
 	up->x = x;
 	up->connecting = !done;

@@ -28,6 +28,7 @@
 #include "proxy/gate.h"
 #include "proxy/orders.h"
 #include "proxy/pipe.h"
+#include "proxy/relief.h"
 
 #define WORKER_PIECE (64U * 1024)	  /* read at once */
 #define WORKER_SCRATCH (4 * WORKER_PIECE) /* where the other side keeps up */
@@ -55,10 +56,14 @@ struct worker {
 	struct deadlines deadlines;
 	struct limits limits; /* of the snapshot in force; none is unset */
 	struct deadline_kind *head_kind, *idle_kind, *gone_kind, *linger_kind;
-	struct deadline_kind *send_kind, *connect_kind, *pool_kind;
+	struct deadline_kind *send_kind; /* twice in each limits.send_timeout */
+	struct deadline_kind *connect_kind, *pool_kind;
 	struct rng rng;
 
 	struct pipe_pool pipes;
+	struct buf_meter memory; /* of connections, exchanges and buffers */
+	struct relief relief;
+
 	struct list spare; /* exchanges, for reuse */
 	unsigned nspare;
 

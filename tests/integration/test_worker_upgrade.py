@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: ISC
 """WebSockets and streams: bytes both ways, at once, with an end of their own."""
-import os
 import socket
 import struct
 import threading
@@ -8,7 +7,7 @@ import time
 
 import pytest
 
-from worker_rig import Rig, header, read_all, read_until, status
+from worker_rig import Rig, Script, header, read_all, read_until, status
 
 ASK = (b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n"
        b"Upgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -16,24 +15,6 @@ ASK = (b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n"
 ACCEPT = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
           b"Upgrade: websocket\r\n"
           b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
-
-
-class Script:
-    """An endpoint whose connections the test holds in its own hands."""
-
-    def __init__(self, rig, name="s"):
-        self.name = name
-        path = os.path.join(rig.dir, name + ".sock")
-        self.address = f"unix:{path}"
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        self.listener.listen(50)
-        self.listener.settimeout(10)
-
-    def accept(self):
-        s, _ = self.listener.accept()
-        s.settimeout(10)
-        return s
 
 
 @pytest.fixture

@@ -193,7 +193,9 @@ what_is_given_up_and_in_which_order(void **state)
 		enum pressure want;
 	} rows[] = {
 		{ 0, PRESSURE_NONE },
-		{ 599, PRESSURE_NONE },
+		{ 249, PRESSURE_NONE },
+		{ 250, PRESSURE_SMALL },
+		{ 599, PRESSURE_SMALL },
 		{ 600, PRESSURE_IDLE },
 		{ 749, PRESSURE_IDLE },
 		{ 750, PRESSURE_REQUESTS },
@@ -205,7 +207,9 @@ what_is_given_up_and_in_which_order(void **state)
 		{ 700, PRESSURE_REQUESTS },
 		{ 699, PRESSURE_IDLE },
 		{ 550, PRESSURE_IDLE },
-		{ 549, PRESSURE_NONE },
+		{ 549, PRESSURE_SMALL },
+		{ 200, PRESSURE_SMALL },
+		{ 199, PRESSURE_NONE },
 		{ 900, PRESSURE_ACCEPT }, /* at once, in both directions */
 		{ 0, PRESSURE_NONE },
 	};
@@ -225,7 +229,8 @@ the_marks_are_where_the_steps_begin(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
-		for (enum pressure p = PRESSURE_IDLE; p < PRESSURE_COUNT; p++) {
+		for (enum pressure p = PRESSURE_SMALL; p < PRESSURE_COUNT;
+		     p++) {
 			uint64_t mark = pressure_mark(p, sizes[i]);
 
 			assert_true(mark <= sizes[i]);

@@ -357,7 +357,7 @@ keys_of_the_root_are_told_each(void **state)
 	assert_non_null(strstr(told(a, b),
 	    "changed  trusted_proxies: [] -> [\"10.0.0.0/8\"]\n"
 	    "changed  limits.connections: 16384 -> 100\n"
-	    "changed  limits.memory: 128MiB -> 64MiB\n"
+	    "changed  limits.memory: 256MiB -> 64MiB\n"
 	    "changed  limits.head_timeout: 10s -> 1s\n"
 	    "changed  ports.last: 29999 -> 21000\n"));
 	assert_null(strstr(told(a, b), "secret"));
