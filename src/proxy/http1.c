@@ -339,16 +339,6 @@ wait_for_more(struct http1 *c, struct span part)
 	c->heading = true;
 }
 
-static void
-count_request(struct http1 *c)
-{
-	uint32_t max = c->d.w->limits.requests_per_connection;
-
-	c->d.last = max != 0 && ++c->requests >= max;
-	if (c->d.last)
-		worker_hit(c->d.w, LIMIT_REQUESTS_PER_CONNECTION);
-}
-
 /* A whole head is there. Returns what is behind the request. */
 static struct span
 begin(struct http1 *c, const struct head *h, struct span in)
@@ -360,7 +350,10 @@ begin(struct http1 *c, const struct head *h, struct span in)
 	c->scanned = 0;
 	c->state = HTTP1_BUSY;
 	deadline_clear(&c->dl);
-	count_request(c);
+	/* A limit of 0 is none, for it wraps. */
+	c->d.last = ++c->requests > c->d.w->limits.requests_per_connection - 1;
+	if (c->d.last)
+		worker_hit(c->d.w, LIMIT_REQUESTS_PER_CONNECTION);
 	peer_check(&c->peer, c->d.w->table);
 	used = exchange_begin(&c->d, h, in);
 	in.p += used;

@@ -278,6 +278,15 @@ what_is_out_of_bounds_is_refused(void **state)
 	struct snapshot_listener lis = { 1, 2, "a" };
 
 	(void)state;
+	for (unsigned i = 0; i < LIMITS_N; i++) {
+		struct snapshot over = { .generation = 1 };
+
+		if (limits_rows[i].max == UINT32_MAX)
+			continue;
+		*limits_at(&over.limits, &limits_rows[i]) = limits_rows[i].max +
+		    1;
+		refused(&over, "limit");
+	}
 	refused(&(struct snapshot){ .trusted = &net, .ntrusted = 1 },
 	    "network prefix");
 	refused(&(struct snapshot){ .listeners = &lis, .nlisteners = 1 },
