@@ -15,8 +15,16 @@ buf_init(struct buf *b, size_t max)
 }
 
 void
+buf_init_metered(struct buf *b, size_t max, struct buf_meter *meter)
+{
+	*b = (struct buf){ .max = max, .meter = meter };
+}
+
+void
 buf_done(struct buf *b)
 {
+	if (b->meter != NULL)
+		b->meter->held -= b->cap;
 	free(b->data);
 	b->data = NULL;
 	b->len = b->cap = 0;
@@ -42,9 +50,13 @@ buf_reserve(struct buf *b, size_t n)
 		return 0;
 	while (cap <= b->len + n)
 		cap = cap > (b->max + 1) / 2 ? b->max + 1 : cap * 2;
+	if (b->meter != NULL && b->meter->held + cap - b->cap > b->meter->max)
+		return -ENOMEM;
 	data = realloc(b->data, cap);
 	if (data == NULL)
 		return -ENOMEM;
+	if (b->meter != NULL)
+		b->meter->held += cap - b->cap;
 	b->data = data;
 	b->cap = cap;
 	b->data[b->len] = '\0';

@@ -172,6 +172,25 @@ struct conf_sandbox {
 	bool private_tmp, read_only, network, optional;
 };
 
+/* Of one worker, for all services; 0 is "no limit" where schema.c says so. */
+struct conf_ceilings {
+	unsigned connections, connections_per_address, requests_per_connection;
+	uint64_t idle_timeout_ms;
+	uint64_t memory;
+	uint64_t head_size;
+	unsigned head_lines;
+	uint64_t target;
+	uint64_t head_timeout_ms;
+	uint64_t body_rate; /* bytes a second */
+	uint64_t body_grace_ms;
+	uint64_t send_timeout_ms, half_close_timeout_ms, linger_timeout_ms;
+	uint64_t linger_size;
+	uint64_t connect_timeout_ms;
+	unsigned pool;
+	uint64_t pool_timeout_ms;
+	uint64_t response_head;
+};
+
 struct conf_env {
 	const char *name;
 	const char *value; /* ${PORT} and friends not yet expanded */
@@ -232,6 +251,7 @@ struct conf {
 	bool log_journal;   /* lines go to the journal instead */
 	const struct conf_network *trusted;
 	size_t ntrusted;
+	struct conf_ceilings limits;
 	const struct conf_service *services; /* by name */
 	size_t nservices;
 };

@@ -348,6 +348,40 @@ put_workers(struct control *c, struct buf *out)
 	    connections, accepted, rejected, bad, no_route);
 }
 
+/* What the workers have met of their ceilings, and what they hold. */
+static int
+put_limits(struct control *c, struct buf *out)
+{
+	uint64_t met[LIMIT_COUNT] = { 0 }, memory = 0, upstreams = 0;
+	int r;
+
+	for (unsigned i = 0; i < c->workers.n; i++) {
+		struct scoreboard_worker_view v;
+
+		if (!scoreboard_worker_view(c->workers.board, i, &v))
+			continue;
+		memory += v.memory;
+		upstreams += v.upstreams;
+		for (unsigned k = 0; k < LIMIT_COUNT; k++)
+			met[k] += v.limits[k];
+	}
+	r = buf_printf(out,
+	    "# HELP drover_memory_bytes What connections and their buffers "
+	    "hold.\n# TYPE drover_memory_bytes gauge\n"
+	    "drover_memory_bytes %" PRIu64
+	    "\n# TYPE drover_upstream_connections gauge\n"
+	    "drover_upstream_connections %" PRIu64 "\n",
+	    memory, upstreams);
+	if (r == 0)
+		r = head(out, "limit_hits_total", "counter",
+		    "How often each limit of drover.yaml was met.");
+	for (unsigned k = 0; k < LIMIT_COUNT && r == 0; k++)
+		r = buf_printf(out,
+		    "drover_limit_hits_total{limit=\"%s\"} %" PRIu64 "\n",
+		    scoreboard_limit_name(k), met[k]);
+	return r;
+}
+
 static int
 put_self(struct control *c, struct buf *out)
 {
@@ -383,5 +417,7 @@ control_metrics(struct control *c, struct buf *out)
 		r = put_endpoints(c, out);
 	if (r == 0)
 		r = put_workers(c, out);
+	if (r == 0)
+		r = put_limits(c, out);
 	return r == 0 ? put_self(c, out) : r;
 }

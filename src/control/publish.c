@@ -406,6 +406,34 @@ add_trusted(struct build *b)
 	b->snap.ntrusted = (uint32_t)conf->ntrusted;
 }
 
+static void
+add_limits(struct build *b)
+{
+	const struct conf_ceilings *l = &b->c->conf->limits;
+
+	b->snap.limits = (struct limits){
+		.connections = l->connections,
+		.connections_per_address = l->connections_per_address,
+		.requests_per_connection = l->requests_per_connection,
+		.idle_timeout = (uint32_t)l->idle_timeout_ms,
+		.memory_kib = (uint32_t)(l->memory / 1024),
+		.head_size = (uint32_t)l->head_size,
+		.head_lines = l->head_lines,
+		.target = (uint32_t)l->target,
+		.head_timeout = (uint32_t)l->head_timeout_ms,
+		.body_rate = (uint32_t)l->body_rate,
+		.body_grace = (uint32_t)l->body_grace_ms,
+		.send_timeout = (uint32_t)l->send_timeout_ms,
+		.half_close_timeout = (uint32_t)l->half_close_timeout_ms,
+		.linger_timeout = (uint32_t)l->linger_timeout_ms,
+		.linger_size = (uint32_t)l->linger_size,
+		.connect_timeout = (uint32_t)l->connect_timeout_ms,
+		.pool = l->pool,
+		.pool_timeout = (uint32_t)l->pool_timeout_ms,
+		.response_head = (uint32_t)l->response_head,
+	};
+}
+
 static int
 build(struct control *c, int *fd, struct err *err)
 {
@@ -416,6 +444,7 @@ build(struct control *c, int *fd, struct err *err)
 	b.snap.generation = c->publish.generation;
 	add_listeners(&b);
 	add_trusted(&b);
+	add_limits(&b);
 	add_services(&b);
 	if (b.no_memory)
 		err_set(err, r, "out of memory");

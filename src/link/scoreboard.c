@@ -202,7 +202,10 @@ scoreboard_worker_view(const struct scoreboard *sb, unsigned worker,
 		.bad_requests = LOAD(w->bad_requests),
 		.no_route = LOAD(w->no_route),
 		.upstreams = LOAD(w->upstreams),
+		.memory = LOAD(w->memory),
 	};
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		v->limits[i] = LOAD(w->limits[i]);
 	return v->pid != 0;
 }
 
@@ -314,6 +317,38 @@ scoreboard_fault_name(enum scoreboard_fault fault)
 	};
 
 	return names[fault];
+}
+
+const char *
+scoreboard_limit_name(enum scoreboard_limit limit)
+{
+	static const char *const names[LIMIT_COUNT] = {
+		[LIMIT_CONNECTIONS] = "connections",
+		[LIMIT_CONNECTIONS_PER_ADDRESS] = "connections_per_address",
+		[LIMIT_REQUESTS_PER_CONNECTION] = "requests_per_connection",
+		[LIMIT_IDLE_TIMEOUT] = "idle_timeout",
+		[LIMIT_MEMORY_IDLE] = "memory_idle",
+		[LIMIT_MEMORY_REQUESTS] = "memory_requests",
+		[LIMIT_MEMORY_ACCEPT] = "memory_accept",
+		[LIMIT_HEAD_SIZE] = "head_size",
+		[LIMIT_HEAD_LINES] = "head_lines",
+		[LIMIT_TARGET] = "target",
+		[LIMIT_HEAD_TIMEOUT] = "head_timeout",
+		[LIMIT_BODY] = "body",
+		[LIMIT_BODY_RATE] = "body_rate",
+		[LIMIT_BODY_IDLE] = "body_idle",
+		[LIMIT_REQUEST_TIMEOUT] = "request_timeout",
+		[LIMIT_STREAM_IDLE] = "stream_idle",
+		[LIMIT_SEND_TIMEOUT] = "send_timeout",
+		[LIMIT_HALF_CLOSE_TIMEOUT] = "half_close_timeout",
+		[LIMIT_LINGER] = "linger",
+		[LIMIT_CONNECT_TIMEOUT] = "connect_timeout",
+		[LIMIT_POOL] = "pool",
+		[LIMIT_POOL_TIMEOUT] = "pool_timeout",
+		[LIMIT_RESPONSE_HEAD] = "response_head",
+	};
+
+	return names[limit];
 }
 
 /* --- a worker ------------------------------------------------------------- */

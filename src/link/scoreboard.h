@@ -35,6 +35,34 @@
 #define SCOREBOARD_ENDPOINTS 4096
 #define SCOREBOARD_SERVICES 1024
 
+/* What of link/limits.h, or of a service's limits, was met. */
+enum scoreboard_limit {
+	LIMIT_CONNECTIONS, /* accepting stopped */
+	LIMIT_CONNECTIONS_PER_ADDRESS,
+	LIMIT_REQUESTS_PER_CONNECTION,
+	LIMIT_IDLE_TIMEOUT,
+	LIMIT_MEMORY_IDLE,     /* idle connections that were closed */
+	LIMIT_MEMORY_REQUESTS, /* refused with 503 */
+	LIMIT_MEMORY_ACCEPT,   /* accepting stopped */
+	LIMIT_HEAD_SIZE,
+	LIMIT_HEAD_LINES,
+	LIMIT_TARGET,
+	LIMIT_HEAD_TIMEOUT,
+	LIMIT_BODY,
+	LIMIT_BODY_RATE,
+	LIMIT_BODY_IDLE,
+	LIMIT_REQUEST_TIMEOUT,
+	LIMIT_STREAM_IDLE, /* the endpoint sends nothing of its answer */
+	LIMIT_SEND_TIMEOUT,
+	LIMIT_HALF_CLOSE_TIMEOUT,
+	LIMIT_LINGER,
+	LIMIT_CONNECT_TIMEOUT,
+	LIMIT_POOL,
+	LIMIT_POOL_TIMEOUT,
+	LIMIT_RESPONSE_HEAD,
+	LIMIT_COUNT
+};
+
 struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint32_t draining;
 	uint32_t room32;
@@ -49,7 +77,9 @@ struct scoreboard_worker { /* 512 bytes */
 	    bad_requests; /* 400, 408, 413, 414, 431, 5xx of ours */
 	_Atomic uint64_t no_route;
 	_Atomic uint64_t upstreams; /* connections to endpoints now */
-	uint64_t room[37];
+	_Atomic uint64_t memory;    /* bytes that its buffers hold now */
+	_Atomic uint32_t limits[LIMIT_COUNT + 1]; /* how often each was met */
+	uint64_t room[24];
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
@@ -148,7 +178,8 @@ struct scoreboard_worker_view {
 	bool draining;
 	uint64_t started_ms, heartbeat_ms, generation;
 	uint64_t connections, accepted, rejected;
-	uint64_t requests, bad_requests, no_route, upstreams;
+	uint64_t requests, bad_requests, no_route, upstreams, memory;
+	uint64_t limits[LIMIT_COUNT];
 };
 
 struct scoreboard_endpoint_view { /* sums over the workers */
@@ -183,6 +214,7 @@ unsigned scoreboard_tunnels(const struct scoreboard *sb, unsigned cell);
 
 /* The stable word for a fault, as in Drover-Error; "" for FAULT_NONE. */
 const char *scoreboard_fault_name(enum scoreboard_fault fault);
+const char *scoreboard_limit_name(enum scoreboard_limit limit);
 
 /* --- a worker, on its own cells ------------------------------------------- */
 

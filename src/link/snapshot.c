@@ -101,6 +101,7 @@ pack_route(struct packer *p, const struct snapshot_route *r)
 int
 snapshot_encode(const struct snapshot *s, struct buf *out)
 {
+	struct limits limits = s->limits;
 	struct packer p;
 
 	pack_begin(&p, out);
@@ -108,7 +109,8 @@ snapshot_encode(const struct snapshot *s, struct buf *out)
 	pack_u32(&p, SNAPSHOT_VERSION);
 	pack_open(&p);
 	pack_u64(&p, s->generation);
-	pack_u32(&p, s->connections_max);
+	for (unsigned i = 0; i < LIMITS_N; i++)
+		pack_u32(&p, *limits_at(&limits, &limits_rows[i]));
 	pack_close(&p);
 	pack_u32(&p, s->nlisteners);
 	for (uint32_t i = 0; i < s->nlisteners; i++)
@@ -361,6 +363,17 @@ read_parts(struct reader *r, struct snapshot *s)
 }
 
 static void
+read_head(struct reader *r, struct snapshot *s)
+{
+	unpack_open(&r->u);
+	s->generation = unpack_u64(&r->u);
+	for (unsigned i = 0; i < LIMITS_N; i++)
+		*limits_at(&s->limits, &limits_rows[i]) = unpack_u32(&r->u);
+	unpack_close(&r->u);
+	must(r, limits_over(&s->limits) == NULL, "limit");
+}
+
+static void
 read_all(struct reader *r, struct snapshot *s)
 {
 	uint32_t magic = unpack_u32(&r->u), version = unpack_u32(&r->u);
@@ -372,10 +385,7 @@ read_all(struct reader *r, struct snapshot *s)
 		r->u.error = err_set(r->err, -EPROTO,
 		    "snapshot of version %u, and this worker reads %u", version,
 		    SNAPSHOT_VERSION);
-	unpack_open(&r->u);
-	s->generation = unpack_u64(&r->u);
-	s->connections_max = unpack_u32(&r->u);
-	unpack_close(&r->u);
+	read_head(r, s);
 	read_parts(r, s);
 	must(r, r->u.at == r->u.end, "length: bytes behind the end");
 }

@@ -26,6 +26,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "link/limits.h"
 
 #define SNAPSHOT_VERSION 1
 
@@ -148,8 +149,8 @@ struct snapshot_route {
 };
 
 struct snapshot {
-	uint64_t generation;	  /* above every earlier one */
-	uint32_t connections_max; /* clients of one worker; 0: the default */
+	uint64_t generation; /* above every earlier one */
+	struct limits limits;
 	const struct snapshot_listener *listeners;
 	uint32_t nlisteners;
 	const struct snapshot_network *trusted;

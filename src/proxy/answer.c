@@ -139,18 +139,18 @@ stride(const struct exchange *x)
 static void
 hold_or_go_on(struct exchange *x)
 {
-	struct service *s = x->svc;
 	bool more = downstream_pending(x->down) == 0;
+	struct deadline_kind *kind = more ? x->svc->idle_kind : x->w->send_kind;
 
 	worker_tick(x->w);
-	if (!more)
+	if (!more || relief_step(&x->w->relief) > PRESSURE_NONE)
 		x->out_stride = 0;
 	else if (stride(x) < WORKER_SCRATCH)
 		x->out_stride++;
 	if (wire_read(&x->up->wire, more) < 0)
 		wire_pause(&x->up->wire); /* the idle deadline ends it */
-	if (s->idle_kind->ms != 0)
-		deadline_set(&x->w->deadlines, &x->dl, s->idle_kind);
+	if (kind->ms != 0)
+		deadline_set(&x->w->deadlines, &x->dl, kind);
 	else
 		deadline_clear(&x->dl);
 }
@@ -301,10 +301,12 @@ parse_heads(struct exchange *x, struct span in)
 	for (;;) {
 		enum head_verdict v;
 
-		head_init(&h, x->w->headers, HEAD_HEADERS_MAX);
-		h.limits.head = EXCHANGE_HEAD_MAX;
+		head_init(&h, x->w->headers, x->w->limits.head_lines);
+		h.limits.head = x->w->limits.response_head;
 		v = head_response(&h, in, &up->scanned, x->method);
 		if (v == HEAD_REFUSED) {
+			if (head_refusal_status(h.refusal) == 431)
+				worker_hit(x->w, LIMIT_RESPONSE_HEAD);
 			exchange_bad_response(x, head_refusal_text(h.refusal));
 			return;
 		}

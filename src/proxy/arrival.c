@@ -99,7 +99,8 @@ read_head(struct exchange *x, const struct head *h)
 	x->method = h->method;
 	x->idempotent = method_idempotent(h->method);
 	x->http10 = h->minor == 0;
-	x->keep = h->keep_alive;
+	x->keep = h->keep_alive && !x->down->last &&
+	    x->w->relief.step < PRESSURE_IDLE;
 	x->framing = h->framing;
 	x->left = h->length;
 	x->expect = h->expect_100;
@@ -195,6 +196,7 @@ prepare(struct exchange *x, const struct head *h)
 	if (!let_in(x, h, &caller, to->svc))
 		return false;
 	if (h->framing == FRAMING_LENGTH && h->length > to->svc->conf.body) {
+		worker_hit(x->w, LIMIT_BODY);
 		exchange_fail(x, 413, FAULT_BODY_TOO_LARGE,
 		    "the body is over the limit of this service");
 		return false;
@@ -214,6 +216,7 @@ size_t
 exchange_begin(struct downstream *d, const struct head *h, struct span rest)
 {
 	struct worker *w = d->w;
+	bool short_of_memory = relief_step(&w->relief) >= PRESSURE_REQUESTS;
 	struct exchange *x = exchange_new(w);
 	size_t used = 0;
 
@@ -226,6 +229,12 @@ exchange_begin(struct downstream *d, const struct head *h, struct span rest)
 	x->down = d;
 	x->started_us = w->now_us;
 	read_head(x, h);
+	if (short_of_memory) {
+		worker_hit(w, LIMIT_MEMORY_REQUESTS);
+		exchange_fail(x, 503, FAULT_QUEUE_FULL,
+		    "too little memory is left for another request");
+		return 0;
+	}
 	if (!prepare(x, h))
 		return 0;
 	if (!x->read_all && request_take(x, rest, &used) < 0)

@@ -102,7 +102,6 @@ deadline_set(
     struct deadlines *ds, struct deadline *d, struct deadline_kind *kind)
 {
 	list_remove(&d->link);
-	d->kind = kind;
 	d->due_ms = *ds->now_ms + kind->ms;
 	list_push(&kind->list, &d->link);
 	if (ds->armed_ms == 0 || d->due_ms < ds->armed_ms)

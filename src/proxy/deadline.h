@@ -37,7 +37,6 @@ struct deadlines {
 
 struct deadline {
 	struct link link;
-	struct deadline_kind *kind;
 	uint64_t due_ms;
 	void (*fn)(void *arg);
 	void *arg;

@@ -19,7 +19,8 @@
  *
  * Back-pressure: downstream_read() says whether the request's body is wanted;
  * downstream_pending() how much of the answer the client has not taken, and
- * answer_drained() is called when that came to nothing.
+ * answer_drained() is called when that came to nothing. While it does not,
+ * downstream_stalls() is asked twice in each limits.send_timeout.
  */
 
 #ifndef PROXY_DOWNSTREAM_H
@@ -50,6 +51,10 @@ struct downstream_ops {
 	 * it cannot.
 	 */
 	ssize_t (*splice)(struct downstream *d, int from, size_t n);
+
+	/* Nothing went since the last look but one; NULL: always. */
+	bool (*stalls)(struct downstream *d);
+
 	int (*read)(struct downstream *d, bool on); /* 0, -ENOMEM */
 
 	/*
@@ -77,7 +82,8 @@ struct downstream {
 	struct exchange *x; /* NULL: none under way */
 	struct peer *peer;
 	bool raw;
-	bool eof; /* the client has shut its side; it may still read */
+	bool last; /* after this request the connection ends */
+	bool eof;  /* the client has shut its side; it may still read */
 };
 
 static inline int MUST_CHECK
@@ -96,6 +102,12 @@ static inline ssize_t MUST_CHECK
 downstream_splice(struct downstream *d, int from, size_t n)
 {
 	return d->ops->splice == NULL ? -ENOBUFS : d->ops->splice(d, from, n);
+}
+
+static inline bool
+downstream_stalls(struct downstream *d)
+{
+	return d->ops->stalls == NULL || d->ops->stalls(d);
 }
 
 static inline int MUST_CHECK

@@ -21,8 +21,6 @@
 #include "link/snapshot.h"
 #include "model/outlier.h"
 
-#define ENDPOINT_IDLE_MAX 256 /* connections kept for each endpoint */
-#define ENDPOINT_IDLE_MS 60000
 #define ENDPOINT_FULL_MS 5 /* after EAGAIN: not asked for so long */
 
 struct worker;

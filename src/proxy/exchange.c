@@ -25,7 +25,7 @@ struct exchange *
 exchange_new(struct worker *w)
 {
 	struct exchange *x = LIST_FIRST(&w->spare, struct exchange, link);
-	struct buf req = { .max = EXCHANGE_REQ_MAX };
+	struct buf req;
 
 	if (x != NULL) {
 		list_remove(&x->link);
@@ -33,6 +33,9 @@ exchange_new(struct worker *w)
 		req = x->req;
 	} else if ((x = malloc(sizeof(*x))) == NULL) {
 		return NULL;
+	} else {
+		buf_init_metered(&req, EXCHANGE_REQ_MAX, &w->memory);
+		w->memory.held += sizeof(*x);
 	}
 	memset(x, 0, sizeof(*x));
 	x->w = w;
@@ -40,6 +43,14 @@ exchange_new(struct worker *w)
 	x->dl.fn = on_deadline;
 	x->dl.arg = x;
 	return x;
+}
+
+static void
+throw_away(struct exchange *x)
+{
+	buf_done(&x->req);
+	x->w->memory.held -= sizeof(*x);
+	free(x);
 }
 
 /* Keep it for the next one, with the memory of its head. */
@@ -52,7 +63,7 @@ spare(struct exchange *x)
 #else
 	struct worker *w = x->w;
 
-	if (w->nspare >= EXCHANGE_SPARES)
+	if (w->nspare >= EXCHANGE_SPARES || w->relief.step >= PRESSURE_IDLE)
 		return false;
 	if (x->req.cap > EXCHANGE_KEEP)
 		buf_done(&x->req);
@@ -73,10 +84,8 @@ exchange_free(struct exchange *x)
 			budget_give(&x->svc->budget);
 	}
 	service_unref(x->svc);
-	if (spare(x))
-		return;
-	buf_done(&x->req);
-	free(x);
+	if (!spare(x))
+		throw_away(x);
 }
 
 void
@@ -84,8 +93,7 @@ exchange_free_spares(struct worker *w)
 {
 	LIST_EACH_SAFE (x, &w->spare, struct exchange, link) {
 		list_remove(&x->link);
-		buf_done(&x->req);
-		free(x);
+		throw_away(x);
 	}
 	w->nspare = 0;
 }
@@ -539,6 +547,20 @@ exchange_bad_response(struct exchange *x, const char *why)
 
 /* --- time ----------------------------------------------------------------- */
 
+/* It is the client's fault while it has something to take. */
+static void
+answer_late(struct exchange *x)
+{
+	bool held = downstream_pending(x->down) > 0;
+
+	if (held && !downstream_stalls(x->down)) {
+		deadline_set(&x->w->deadlines, &x->dl, x->w->send_kind);
+		return;
+	}
+	worker_hit(x->w, held ? LIMIT_SEND_TIMEOUT : LIMIT_STREAM_IDLE);
+	exchange_cut(x);
+}
+
 static void
 on_deadline(void *arg)
 {
@@ -552,10 +574,12 @@ on_deadline(void *arg)
 	case EXCHANGE_WAITING:
 		count32(&x->ep->count->timeouts, 1);
 		service_blame(x->svc, x->ep);
+		worker_hit(x->w, LIMIT_REQUEST_TIMEOUT);
 		exchange_fail(x, 504, FAULT_TIMEOUT,
 		    "the service did not answer in time");
 		break;
 	case EXCHANGE_SENDING:
+		worker_hit(x->w, LIMIT_BODY_IDLE);
 		if (request_is_out(x) || x->req.len > x->sent) {
 			count32(&x->ep->count->timeouts, 1);
 			service_blame(x->svc, x->ep);
@@ -565,6 +589,9 @@ on_deadline(void *arg)
 			exchange_fail(x, 408, FAULT_TIMEOUT,
 			    "the body of the request did not come in time");
 		}
+		break;
+	case EXCHANGE_ANSWERING:
+		answer_late(x);
 		break;
 	default:
 		exchange_cut(x);

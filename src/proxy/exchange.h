@@ -29,9 +29,9 @@
 #include "http/chunk.h"
 #include "http/head.h"
 #include "link/scoreboard.h"
+#include "model/pace.h"
 #include "proxy/deadline.h"
 
-#define EXCHANGE_HEAD_MAX (32U * 1024) /* a response's head */
 #define EXCHANGE_REPLAY_MAX (64U * 1024)
 #define EXCHANGE_REQ_MAX (512U * 1024)
 #define EXCHANGE_KEEP (8U * 1024) /* memory that a spare one may hold */
@@ -81,7 +81,8 @@ struct exchange {
 	enum framing framing;
 	uint64_t left; /* of FRAMING_LENGTH */
 	struct chunk chunk, measure;
-	uint64_t body; /* bytes of it, without chunk framing */
+	uint64_t body;	  /* bytes of it, without chunk framing */
+	struct pace pace; /* of the body */
 	struct buf req;
 	unsigned char in_stride, out_stride; /* request_, answer_stride() */
 	struct span lent; /* what comes behind req, in a buffer not ours */

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/rand.h"
 #include "proxy/http1.h"
 #include "proxy/pipe.h"
 #include "proxy/table.h"
@@ -53,6 +54,36 @@ transient(int error)
 	    error == EPERM;
 }
 
+/* Whether there are as many from there as there may be. */
+static bool
+crowded(struct gate *g, const struct gate_arrival *a)
+{
+	uint32_t max = g->w->limits.connections_per_address;
+	unsigned char from[16];
+
+	if (max == 0 || a->internal || !peer_address(a->from, from))
+		return false;
+	g->arriving = tally_tag(&g->addresses, from, peer_network(from));
+	return tally_count(&g->addresses, g->arriving) >= max &&
+	    !table_trusts(g->w->table, from);
+}
+
+static bool
+let_in(struct gate *g, struct gate_arrival *a)
+{
+	bool ok = true;
+
+	g->arriving = 0;
+	if (!crowded(g, a)) {
+		ok = http1_open(g->w, a) == 0;
+	} else {
+		count64(&g->w->cells->rejected, 1);
+		worker_hit(g->w, LIMIT_CONNECTIONS_PER_ADDRESS);
+		fd_close(&a->fd);
+	}
+	return ok;
+}
+
 /* False: enough for this turn. */
 static bool
 accept_one(struct gate *g, struct gate_listener *l, bool internal)
@@ -67,7 +98,7 @@ accept_one(struct gate *g, struct gate_listener *l, bool internal)
 	};
 
 	if (a.fd >= 0)
-		return http1_open(g->w, &a) == 0;
+		return let_in(g, &a);
 	if (transient(errno))
 		return true;
 	if (errno != EAGAIN) {
@@ -89,6 +120,7 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	worker_tick(g->w);
+	relief_step(&g->w->relief);
 	for (int i = 0; i < GATE_BATCH && l->open; i++)
 		if (!accept_one(g, l, internal))
 			break;
@@ -122,11 +154,15 @@ descriptors(void)
 void
 gate_init(struct gate *g, struct worker *w)
 {
+	struct hash_key key;
+
 	g->w = w;
 	g->descriptors = descriptors();
 	list_init(&g->clients);
+	rand_bytes(&key, sizeof(key));
+	tally_init(&g->addresses, &key);
 	loop_timer_init(&g->pause, w->loop, on_pause, g);
-	gate_limit(g, 0);
+	g->limit = g->descriptors;
 }
 
 static void
@@ -150,6 +186,7 @@ gate_done(struct gate *g)
 	LIST_EACH_SAFE (c, &g->clients, struct gate_client, link)
 		c->ops->close(c);
 	loop_timer_done(&g->pause);
+	tally_done(&g->addresses);
 }
 
 /* Accepted sockets inherit it: one call less for each. */
@@ -184,10 +221,18 @@ gate_set(struct gate *g, const uint32_t *ids, const int *fds, unsigned n)
 void
 gate_limit(struct gate *g, unsigned limit)
 {
-	if (limit == 0)
-		limit = GATE_CONNECTIONS;
 	g->limit = limit < g->descriptors ? limit : g->descriptors;
 	g->full = g->nclients >= g->limit;
+	if (g->w->limits.connections_per_address != 0 &&
+	    tally_resize(&g->addresses, g->limit) < 0)
+		log_warn("gate", "no memory to count each address");
+	gate_update(g);
+}
+
+void
+gate_starve(struct gate *g, bool on)
+{
+	g->starved = on;
 	gate_update(g);
 }
 
@@ -197,7 +242,7 @@ gate_update(struct gate *g)
 	for (unsigned i = 0; i < g->nlisteners; i++) {
 		struct gate_listener *l = &g->listeners[i];
 		bool want = g->w->table != NULL && !g->closed && !g->full &&
-		    is_known(g, l->id);
+		    !g->starved && is_known(g, l->id);
 
 		if (want && !l->open)
 			l->open = event_add(&l->ev, NULL) == 0;
@@ -218,11 +263,16 @@ gate_enter(struct gate *g, struct gate_client *client)
 {
 	struct scoreboard_worker *c = g->w->cells;
 
+	client->tag = g->arriving;
+	g->arriving = 0;
+	if (client->tag != 0 && tally_add(&g->addresses, client->tag) < 0)
+		client->tag = 0;
 	list_push(&g->clients, &client->link);
 	g->nclients++;
 	count64(&c->accepted, 1);
 	count64(&c->connections, 1);
 	if (g->nclients >= g->limit) {
+		worker_hit(g->w, LIMIT_CONNECTIONS);
 		g->full = true;
 		gate_update(g);
 	}
@@ -232,6 +282,8 @@ void
 gate_leave(struct gate *g, struct gate_client *client)
 {
 	list_remove(&client->link);
+	if (client->tag != 0)
+		tally_remove(&g->addresses, client->tag);
 	g->nclients--;
 	count64(&g->w->cells->connections, (uint64_t)-1);
 	if (g->full && g->nclients <= g->limit - g->limit / 16 &&

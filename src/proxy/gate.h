@@ -5,7 +5,9 @@
  *
  * Control says which descriptors to accept on. At the ceiling of connections
  * accepting stops, and what waits is the kernel's queue; it goes on when one
- * in sixteen has left.
+ * in sixteen has left. Of one address (IPv6: of one /64) there may be fewer:
+ * one too many is accepted and closed. Trusted proxies, services and Unix
+ * sockets are not counted against that.
  */
 
 #ifndef PROXY_GATE_H
@@ -19,10 +21,10 @@
 #include "base/list.h"
 #include "link/snapshot.h"
 #include "loop/loop.h"
+#include "model/tally.h"
 
-#define GATE_CONNECTIONS 16384 /* of one worker, by default */
-#define GATE_BATCH 64	       /* accepted in one turn */
-#define GATE_PAUSE_MS 100      /* after running out of descriptors */
+#define GATE_BATCH 64	  /* accepted in one turn */
+#define GATE_PAUSE_MS 100 /* after running out of descriptors */
 
 struct gate_client;
 struct sockaddr;
@@ -39,6 +41,7 @@ struct gate_client {
 	const struct gate_client_ops *ops;
 	void *owner;
 	struct link link;
+	uint64_t tag; /* of its address; 0: not counted */
 };
 
 /* A connection that was accepted. */
@@ -63,9 +66,12 @@ struct gate {
 	struct list clients; /* struct gate_client */
 	unsigned nclients;
 	unsigned limit;
-	unsigned descriptors; /* what RLIMIT_NOFILE allows for clients */
+	unsigned descriptors;	/* what RLIMIT_NOFILE allows for clients */
+	struct tally addresses; /* of clients */
+	uint64_t arriving;	/* the tag of the next to enter */
 	bool full;
-	bool closed; /* draining */
+	bool starved; /* no memory for more */
+	bool closed;  /* draining */
 	struct loop_timer pause;
 };
 
@@ -75,8 +81,9 @@ void gate_done(struct gate *g);
 /* Accept on these from now on; the descriptors become the gate's. */
 void gate_set(struct gate *g, const uint32_t *ids, const int *fds, unsigned n);
 
-/* A snapshot said how many clients there may be; 0: the default. */
+/* How many clients there may be. */
 void gate_limit(struct gate *g, unsigned limit);
+void gate_starve(struct gate *g, bool on);
 
 /* No snapshot, or draining: nobody comes in. */
 void gate_update(struct gate *g);

@@ -56,9 +56,10 @@ http1_close(struct http1 *c)
 	}
 	wire_close(&c->wire);
 	deadline_clear(&c->dl);
-	loop_defer_cancel(&c->next);
+	loop_defer_cancel(&c->later);
 	buf_done(&c->in);
 	gate_leave(&c->d.w->gate, &c->client);
+	c->d.w->memory.held -= HTTP1_COST;
 	loop_defer(c->d.w->loop, &c->later, free_later, c);
 }
 
@@ -97,6 +98,7 @@ settle(struct http1 *c)
 		linger(c);
 	} else {
 		c->state = HTTP1_HEAD;
+		c->heading = false;
 		c->scanned = 0;
 		if (wire_read(&c->wire, true) < 0) {
 			http1_close(c);
@@ -104,7 +106,7 @@ settle(struct http1 *c)
 		}
 		set_deadline(c, w->idle_kind);
 		if (more)
-			loop_defer(w->loop, &c->next, on_next, c);
+			loop_defer(w->loop, &c->later, on_next, c);
 	}
 }
 
@@ -118,7 +120,7 @@ finish(struct http1 *c, bool keep, bool clean)
 		return;
 	}
 	c->state = HTTP1_FLUSH;
-	set_deadline(c, c->d.w->idle_kind);
+	set_deadline(c, c->d.w->send_kind);
 }
 
 /* --- as a downstream ------------------------------------------------------ */
@@ -142,6 +144,12 @@ op_pending(const struct downstream *d)
 	return wire_pending(&((const struct http1 *)d)->wire);
 }
 
+static bool
+op_stalls(struct downstream *d)
+{
+	return wire_stalls(&http1_of(d)->wire);
+}
+
 static int
 op_read(struct downstream *d, bool on)
 {
@@ -161,7 +169,7 @@ op_tunnel(struct downstream *d)
 	struct buf in = c->in;
 	size_t off = c->in_off;
 
-	buf_init(&c->in, HTTP1_IN_MAX);
+	buf_init_metered(&c->in, HTTP1_IN_MAX, &d->w->memory);
 	c->in_off = 0;
 	if (wire_read(&c->wire, true) < 0)
 		exchange_cancel(d->x);
@@ -199,6 +207,7 @@ static const struct downstream_ops downstream_ops = {
 	.send = op_send,
 	.pending = op_pending,
 	.splice = op_splice,
+	.stalls = op_stalls,
 	.read = op_read,
 	.stash = op_stash,
 	.tunnel = op_tunnel,
@@ -246,15 +255,16 @@ http1_open(struct worker *w, const struct gate_arrival *a)
 	c->client.owner = c;
 	c->dl.fn = on_deadline;
 	c->dl.arg = c;
-	buf_init(&c->in, HTTP1_IN_MAX);
+	buf_init_metered(&c->in, HTTP1_IN_MAX, &w->memory);
 	peer_init(&c->peer, a->from, a->internal);
-	wire_open(&c->wire, w->base, fd, on_read, on_write, c);
+	wire_open(&c->wire, w->base, fd, on_read, on_write, c, &w->memory);
 	if (wire_read(&c->wire, true) < 0) {
 		wire_close(&c->wire);
 		free(c);
 		return -ENOMEM;
 	}
 	gate_enter(&w->gate, &c->client);
+	w->memory.held += HTTP1_COST;
 	set_deadline(c, w->idle_kind);
 	return 0;
 }
@@ -289,7 +299,7 @@ refuse(struct http1 *c, unsigned status, enum scoreboard_fault fault,
 	worker_id(w, id);
 	count64(&w->cells->bad_requests, 1);
 	iov.iov_len = compose_problem(&p, w->heads, WORKER_HEADS);
-	c->in_off = c->in.len;
+	c->in_off = (uint32_t)c->in.len;
 	if (wire_send(&c->wire, &iov, 1) < 0)
 		http1_close(c);
 	else
@@ -300,14 +310,20 @@ refuse(struct http1 *c, unsigned status, enum scoreboard_fault fault,
 static void
 keep_rest(struct http1 *c, struct span rest)
 {
+	if (rest.n == 0) {
+		if (c->in.cap > 0)
+			buf_done(&c->in); /* who waits holds nothing */
+		c->in_off = 0;
+		return;
+	}
 	if (c->in.len > 0 && rest.p >= c->in.data &&
 	    rest.p <= c->in.data + c->in.len) {
-		c->in_off = c->in.len - rest.n;
+		c->in_off = (uint32_t)(c->in.len - rest.n);
 		return;
 	}
 	buf_clear(&c->in);
 	c->in_off = 0;
-	if (rest.n > 0 && buf_append(&c->in, rest.p, rest.n) < 0)
+	if (buf_append(&c->in, rest.p, rest.n) < 0)
 		http1_close(c);
 }
 
@@ -318,8 +334,9 @@ wait_for_more(struct http1 *c, struct span part)
 	if (closed(c) || part.n == 0)
 		return;
 	/* From its first byte on, not from its last. */
-	if (c->dl.kind != c->d.w->head_kind)
+	if (!c->heading)
 		set_deadline(c, c->d.w->head_kind);
+	c->heading = true;
 }
 
 /* A whole head is there. Returns what is behind the request. */
@@ -333,12 +350,28 @@ begin(struct http1 *c, const struct head *h, struct span in)
 	c->scanned = 0;
 	c->state = HTTP1_BUSY;
 	deadline_clear(&c->dl);
-	c->dl.kind = NULL;
+	/* A limit of 0 is none, for it wraps. */
+	c->d.last = ++c->requests > c->d.w->limits.requests_per_connection - 1;
+	if (c->d.last)
+		worker_hit(c->d.w, LIMIT_REQUESTS_PER_CONNECTION);
 	peer_check(&c->peer, c->d.w->table);
 	used = exchange_begin(&c->d, h, in);
 	in.p += used;
 	in.n -= used;
 	return in;
+}
+
+static void
+refuse_head(struct http1 *c, enum head_refusal why)
+{
+	unsigned status = head_refusal_status(why);
+
+	if (status == 414)
+		worker_hit(c->d.w, LIMIT_TARGET);
+	else if (status == 431)
+		worker_hit(c->d.w,
+		    why == REFUSED_COUNT ? LIMIT_HEAD_LINES : LIMIT_HEAD_SIZE);
+	refuse(c, status, fault_of(status), head_refusal_text(why));
 }
 
 /* Answer heads in order, until one is under way or incomplete. */
@@ -351,16 +384,16 @@ parse(struct http1 *c, struct span in)
 	do {
 		enum head_verdict v;
 
-		head_init(&h, w->headers, HEAD_HEADERS_MAX);
+		head_init(&h, w->headers, w->limits.head_lines);
+		h.limits.head = w->limits.head_size;
+		h.limits.target = w->limits.target;
 		v = head_request(&h, in, &c->scanned);
 		if (v == HEAD_MORE) {
 			wait_for_more(c, in);
 			return;
 		}
 		if (v == HEAD_REFUSED) {
-			refuse(c, head_refusal_status(h.refusal),
-			    fault_of(head_refusal_status(h.refusal)),
-			    head_refusal_text(h.refusal));
+			refuse_head(c, h.refusal);
 			return;
 		}
 		in = begin(c, &h, in);
@@ -368,7 +401,7 @@ parse(struct http1 *c, struct span in)
 	if (closed(c))
 		return;
 	if (c->state == HTTP1_LINGER)
-		c->in_off = c->in.len;
+		c->in_off = (uint32_t)c->in.len;
 	else
 		keep_rest(c, in);
 }
@@ -483,9 +516,12 @@ discard(struct http1 *c)
 	if (n == -EAGAIN)
 		return;
 	if (n > 0)
-		c->lingered += (size_t)n;
-	if (n <= 0 || c->lingered > HTTP1_LINGER_MAX)
-		http1_close(c);
+		c->lingered += (uint32_t)n;
+	if (c->lingered > c->d.w->limits.linger_size)
+		worker_hit(c->d.w, LIMIT_LINGER);
+	else if (n > 0)
+		return;
+	http1_close(c);
 }
 
 static void
@@ -524,8 +560,6 @@ on_write(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	worker_tick(c->d.w);
-	if (c->state == HTTP1_FLUSH)
-		set_deadline(c, c->d.w->idle_kind);
 	if (wire_pending(&c->wire) > 0)
 		return;
 	if (c->state == HTTP1_BUSY)
@@ -537,12 +571,26 @@ on_write(evutil_socket_t fd, short what, void *arg)
 static void
 on_deadline(void *arg)
 {
+	static const enum scoreboard_limit met[] = {
+		[HTTP1_HEAD] = LIMIT_IDLE_TIMEOUT,
+		[HTTP1_BUSY] = LIMIT_HALF_CLOSE_TIMEOUT,
+		[HTTP1_FLUSH] = LIMIT_SEND_TIMEOUT,
+		[HTTP1_LINGER] = LIMIT_LINGER,
+	};
 	struct http1 *c = arg;
 
-	if (c->state == HTTP1_HEAD && c->in.len > c->in_off)
+	if (c->heading && c->state == HTTP1_HEAD) {
+		worker_hit(c->d.w, LIMIT_HEAD_TIMEOUT);
 		refuse(c, 408, FAULT_TIMEOUT,
 		    "the head of the request did not come in time");
-	else if (c->state == HTTP1_FLUSH)
+		return;
+	}
+	if (c->state == HTTP1_FLUSH && !wire_stalls(&c->wire)) {
+		set_deadline(c, c->d.w->send_kind);
+		return;
+	}
+	worker_hit(c->d.w, met[c->state]);
+	if (c->state == HTTP1_FLUSH)
 		http1_abort(c);
 	else
 		http1_close(c);

@@ -17,18 +17,17 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "link/limits.h"
 #include "loop/loop.h"
 #include "proxy/deadline.h"
 #include "proxy/downstream.h"
 #include "proxy/gate.h"
 #include "proxy/wire.h"
 
-#define HTTP1_IN_MAX (72U * 1024) /* a head, and a body of 64 KiB */
-#define HTTP1_HEAD_MS 10000 /* from the first byte of a head to its last */
-#define HTTP1_IDLE_MS 75000 /* between requests */
-#define HTTP1_GONE_MS 5000  /* for the answer, after a FIN */
-#define HTTP1_LINGER_MS 2000
-#define HTTP1_LINGER_MAX (1024U * 1024)
+#define HTTP1_IN_MAX (LIMITS_HEAD_MAX + 64U * 1024) /* and some body */
+
+/* What an idle one takes: itself, and what libevent has for its descriptor. */
+#define HTTP1_COST (sizeof(struct http1) + 64)
 
 enum http1_state {
 	HTTP1_HEAD,   /* idle, or with a part of a head */
@@ -43,14 +42,16 @@ struct http1 {
 	struct peer peer;
 	struct wire wire;
 	struct deadline dl;
-	struct loop_later next, later;
+	struct loop_later later; /* the next request, or the end */
 	enum http1_state state;
-	bool keep;     /* after FLUSH */
-	bool clean;    /* after FLUSH: nothing more is coming */
-	struct buf in; /* a part of a head, or later requests */
-	size_t in_off; /* of `in`, used up */
+	bool keep;	   /* after FLUSH */
+	bool clean;	   /* after FLUSH: nothing more is coming */
+	bool heading;	   /* HEAD: the time for a head is running */
+	uint32_t requests; /* so far */
+	struct buf in;	   /* a part of a head, or later requests */
+	uint32_t in_off;   /* of `in`, used up */
+	uint32_t lingered;
 	size_t scanned;
-	size_t lingered;
 };
 
 /* a->fd becomes its own. -ENOMEM: it was closed. */

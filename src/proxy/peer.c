@@ -8,30 +8,50 @@
 
 #include "proxy/table.h"
 
-void
-peer_init(struct peer *p, const struct sockaddr *sa, bool internal)
+static const unsigned char *
+v4_of(const unsigned char address[16])
 {
-	const unsigned char *v4 = p->address + 12;
+	const struct in6_addr *in6 = (const void *)address;
 
-	*p = (struct peer){ .internal = internal };
+	return IN6_IS_ADDR_V4MAPPED(in6) ? address + 12 : NULL;
+}
+
+bool
+peer_address(const struct sockaddr *sa, unsigned char address[16])
+{
+	memset(address, 0, 16);
 	if (sa->sa_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)sa;
 
-		p->address[10] = p->address[11] = 0xff;
-		memcpy(p->address + 12, &in->sin_addr, 4);
+		address[10] = address[11] = 0xff;
+		memcpy(address + 12, &in->sin_addr, 4);
 	} else if (sa->sa_family == AF_INET6) {
 		const struct sockaddr_in6 *in6 = (const void *)sa;
 
-		memcpy(p->address, &in6->sin6_addr, 16);
-		if (!IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-			v4 = NULL;
+		memcpy(address, &in6->sin6_addr, 16);
 	} else {
-		p->local = true;
-		memcpy(p->text, "unknown", 8);
-		p->text_len = 7;
-		return;
+		return false;
 	}
-	if (v4 != NULL)
+	return true;
+}
+
+size_t
+peer_network(const unsigned char address[16])
+{
+	return v4_of(address) != NULL ? 16 : 8;
+}
+
+void
+peer_init(struct peer *p, const struct sockaddr *sa, bool internal)
+{
+	const unsigned char *v4;
+
+	*p = (struct peer){ .internal = internal };
+	p->local = !peer_address(sa, p->address);
+	v4 = v4_of(p->address);
+	if (p->local)
+		memcpy(p->text, "unknown", 8);
+	else if (v4 != NULL)
 		inet_ntop(AF_INET, v4, p->text, sizeof(p->text));
 	else
 		inet_ntop(AF_INET6, p->address, p->text, sizeof(p->text));

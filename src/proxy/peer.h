@@ -27,6 +27,12 @@ struct peer {
 	char text[PEER_TEXT];
 };
 
+/* v4 mapped into v6. False: a Unix socket, all zero. */
+bool peer_address(const struct sockaddr *sa, unsigned char address[16]);
+
+/* How many bytes of it one client has for itself: all, or the /64 of IPv6. */
+size_t peer_network(const unsigned char address[16]);
+
 void peer_init(struct peer *p, const struct sockaddr *sa, bool internal);
 
 /* Look up `trusted` where another table has come into force. */

@@ -140,10 +140,12 @@ update_reading(struct exchange *x)
 
 	if (x->read_all)
 		return;
-	if (!more)
+	if (!more || relief_step(&x->w->relief) > PRESSURE_NONE)
 		x->in_stride = 0;
 	else if (WORKER_PIECE << x->in_stride < WORKER_SCRATCH)
 		x->in_stride++;
+	if (more)
+		pace_wait(&x->pace, x->w->now_us);
 	if (downstream_read(x->down, more) < 0)
 		downstream_pause(x->down); /* the idle deadline ends it */
 }
@@ -236,6 +238,7 @@ cut(struct exchange *x, struct span in, size_t *used)
 	x->body += measure(x, (struct span){ in.p, *used });
 	if (x->body > x->svc->conf.body) {
 		x->fault = FAULT_BODY_TOO_LARGE;
+		worker_hit(x->w, LIMIT_BODY);
 		return -EFBIG;
 	}
 	return 0;
@@ -289,6 +292,16 @@ request_refuse(struct exchange *x)
 		    x, 400, FAULT_BAD_REQUEST, "the chunked body is not valid");
 }
 
+/* Once there is an answer, the two are a conversation, which may be slow. */
+static bool
+too_slow(const struct exchange *x)
+{
+	const struct limits *l = &x->w->limits;
+
+	return x->phase == EXCHANGE_SENDING && !x->read_all &&
+	    pace_behind(&x->pace, x->body, l->body_rate, l->body_grace);
+}
+
 void
 request_push(struct exchange *x, struct span in)
 {
@@ -298,8 +311,15 @@ request_push(struct exchange *x, struct span in)
 		pump_push(x, in);
 		return;
 	}
+	pace_rest(&x->pace, x->w->now_us);
 	if (request_take(x, in, &used) < 0) {
 		request_refuse(x);
+		return;
+	}
+	if (too_slow(x)) {
+		worker_hit(x->w, LIMIT_BODY_RATE);
+		exchange_fail(x, 408, FAULT_TIMEOUT,
+		    "the body of the request came too slowly");
 		return;
 	}
 	if (used < in.n &&

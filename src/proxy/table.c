@@ -278,7 +278,7 @@ put_in_force(struct building *b, struct map *names)
 	index_services(w, names);
 	w->table = b->t;
 	table_free(old);
-	gate_limit(&w->gate, b->t->snap->connections_max);
+	worker_limit(w, &b->t->snap->limits);
 	service_wake_all(w, true);
 }
 

@@ -29,6 +29,7 @@ upstream_close(struct upstream *up)
 	wire_close(&up->wire);
 	buf_done(&up->in);
 	count64(&w->cells->upstreams, (uint64_t)-1);
+	w->memory.held -= sizeof(*up);
 	endpoint_unref(up->ep);
 	loop_defer(w->loop, &up->later, free_later, up);
 }
@@ -90,13 +91,17 @@ on_connect_timeout(void *arg)
 {
 	struct upstream *up = arg;
 
+	worker_hit(up->ep->w, LIMIT_CONNECT_TIMEOUT);
 	exchange_connect_failed(up->x, ETIMEDOUT);
 }
 
 static void
 on_idle_timeout(void *arg)
 {
-	upstream_close(arg);
+	struct upstream *up = arg;
+
+	worker_hit(up->ep->w, LIMIT_POOL_TIMEOUT);
+	upstream_close(up);
 }
 
 static uint64_t
@@ -109,7 +114,7 @@ age_ms(const struct upstream *up)
 static bool
 stale(const struct upstream *up, bool careful)
 {
-	uint64_t limit = careful ? CAREFUL_MS : ENDPOINT_IDLE_MS;
+	uint64_t limit = careful ? CAREFUL_MS : up->ep->w->limits.pool_timeout;
 
 	if (up->keep_ms != 0) {
 		uint64_t keep = up->keep_ms > 1000 ? up->keep_ms - 1000 : 0;
@@ -151,8 +156,9 @@ upstream_open(struct upstream **out, struct endpoint *ep, struct exchange *x)
 		free(up);
 		return fd;
 	}
-	wire_open(&up->wire, w->base, fd, on_read, on_write, up);
-	buf_init(&up->in, EXCHANGE_HEAD_MAX);
+	wire_open(&up->wire, w->base, fd, on_read, on_write, up, &w->memory);
+	buf_init_metered(&up->in, WORKER_SCRATCH, &w->memory);
+	w->memory.held += sizeof(*up);
 	up->ep = endpoint_ref(ep);
 	up->x = x;
 	up->connecting = !done;
@@ -178,8 +184,12 @@ upstream_release(struct upstream *up)
 	struct endpoint *ep = up->ep;
 	struct worker *w = ep->w;
 
-	if (ep->gone || ep->down || w->draining ||
-	    ep->nidle >= ENDPOINT_IDLE_MAX || wire_read(&up->wire, true) < 0) {
+	bool full = ep->nidle >= w->limits.pool;
+
+	if (full)
+		worker_hit(w, LIMIT_POOL);
+	if (ep->gone || ep->down || w->draining || full ||
+	    wire_read(&up->wire, true) < 0) {
 		upstream_close(up);
 		return;
 	}

@@ -17,8 +17,6 @@
 #include "proxy/endpoint.h"
 #include "proxy/wire.h"
 
-#define UPSTREAM_CONNECT_MS 3000
-
 struct exchange;
 
 struct upstream {

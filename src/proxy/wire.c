@@ -3,6 +3,9 @@
 #include "proxy/wire.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,14 +13,25 @@
 
 void
 wire_open(struct wire *w, struct event_base *base, int fd,
-    event_callback_fn on_read, event_callback_fn on_write, void *arg)
+    event_callback_fn on_read, event_callback_fn on_write, void *arg,
+    struct buf_meter *meter)
 {
 	w->fd = fd;
-	w->reading = w->writing = false;
+	w->reading = false;
+	w->wr = NULL;
+	w->on_write = on_write;
 	event_assign(&w->rd, base, fd, EV_READ | EV_PERSIST, on_read, arg);
-	event_assign(&w->wr, base, fd, EV_WRITE | EV_PERSIST, on_write, arg);
-	buf_init(&w->out, WIRE_TAIL_MAX);
+	buf_init_metered(&w->out, WIRE_TAIL_MAX, meter);
 	w->pipe = NULL;
+}
+
+/* Also from inside its callback, which libevent allows. */
+static void
+stop_writing(struct wire *w)
+{
+	if (w->wr != NULL)
+		event_free(w->wr);
+	w->wr = NULL;
 }
 
 void
@@ -26,9 +40,7 @@ wire_close(struct wire *w)
 	if (w->fd == -1)
 		return;
 	wire_pause(w);
-	if (w->writing)
-		event_del(&w->wr);
-	w->writing = false;
+	stop_writing(w);
 	fd_close(&w->fd);
 	buf_done(&w->out);
 	pipe_give(w->pipe);
@@ -82,14 +94,39 @@ wire_pause(struct wire *w)
 int
 wire_write(struct wire *w, bool on)
 {
-	if (on == w->writing)
+	if (on == (w->wr != NULL))
 		return 0;
-	if (!on)
-		event_del(&w->wr);
-	else if (event_add(&w->wr, NULL) < 0)
-		return -ENOMEM;
-	w->writing = on;
-	return 0;
+	if (!on) {
+		stop_writing(w);
+		return 0;
+	}
+	w->wr = event_new(event_get_base(&w->rd), w->fd, EV_WRITE | EV_PERSIST,
+	    w->on_write, event_get_callback_arg(&w->rd));
+	if (w->wr != NULL && event_add(w->wr, NULL) == 0)
+		return 0;
+	stop_writing(w);
+	return -ENOMEM;
+}
+
+static void
+moved(struct wire *w)
+{
+	w->still = 0;
+	w->queued = UINT_MAX;
+}
+
+bool
+wire_stalls(struct wire *w)
+{
+	int queued = 0;
+
+	if (ioctl(w->fd, SIOCOUTQ, &queued) < 0)
+		queued = 0;
+	if ((unsigned)queued == w->queued)
+		return ++w->still >= 2;
+	w->queued = (unsigned)queued;
+	w->still = 0;
+	return false;
 }
 
 /* What was not sent of iov goes behind the tail. */
@@ -109,7 +146,11 @@ keep(struct wire *w, const struct iovec *iov, int n, size_t sent)
 			return r;
 		sent = 0;
 	}
-	return w->out.len > 0 ? wire_write(w, true) : 0;
+	if (w->out.len == 0)
+		return 0;
+	if (w->wr == NULL)
+		moved(w);
+	return wire_write(w, true);
 }
 
 int
@@ -131,10 +172,13 @@ wire_send(struct wire *w, struct iovec *iov, int n)
 static int
 drain(struct wire *w)
 {
+	size_t before = w->pipe->len;
 	int r = pipe_drain(w->pipe, w->fd);
 
 	if (r < 0)
 		return r;
+	if (w->wr == NULL || w->pipe->len < before)
+		moved(w);
 	if (w->pipe->len > 0)
 		return wire_write(w, true);
 	pipe_give(w->pipe);
@@ -171,6 +215,7 @@ wire_flush(struct wire *w)
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return errno == EAGAIN ? 0 : -errno;
+	moved(w);
 	buf_consume(&w->out, (size_t)sent);
 	if (w->out.len > 0)
 		return 0;

@@ -5,7 +5,9 @@
  *
  * Reading is armed once and stays; it is taken away only for back-pressure.
  * Sending is tried at once; what the kernel did not take is kept, and EV_WRITE
- * armed until it went. Memory is held only while there is such a tail. Embedded
+ * armed until it went. Memory is held only while there is such a tail, and the
+ * event for writing exists only while it is armed: most wires, most of the
+ * time, wait for nothing but a request. Embedded
  * in a downstream or an upstream; no callback of it runs after wire_close().
  */
 
@@ -26,15 +28,18 @@
 struct wire {
 	int fd; /* owned; -1: closed */
 	bool reading;
-	bool writing;
+	unsigned char still; /* looks at which nothing had moved */
+	unsigned queued;     /* at the last look, in the kernel */
 	struct event rd;
-	struct event wr;
+	struct event *wr; /* NULL unless writing */
+	event_callback_fn on_write;
 	struct buf out;
 	struct pipe *pipe; /* what follows out; NULL: nothing */
 };
 
 void wire_open(struct wire *w, struct event_base *base, int fd,
-    event_callback_fn on_read, event_callback_fn on_write, void *arg);
+    event_callback_fn on_read, event_callback_fn on_write, void *arg,
+    struct buf_meter *meter);
 void wire_close(struct wire *w);
 void wire_reset(struct wire *w); /* at its close, so that it looks broken */
 int wire_shut(struct wire *w);	 /* our side; 0 or -errno */
@@ -60,6 +65,13 @@ int wire_flush(struct wire *w) MUST_CHECK; /* EV_WRITE came */
  */
 ssize_t wire_splice(
     struct wire *w, struct pipe_pool *pool, int from, size_t n) MUST_CHECK;
+
+/*
+ * Asked now and then while there is a tail: whether the peer has taken nothing
+ * since the last look but one. EPOLLOUT alone does not tell: on a long buffer
+ * it comes only when a third of it is free.
+ */
+bool wire_stalls(struct wire *w);
 
 static inline size_t
 wire_pending(const struct wire *w)

@@ -66,6 +66,25 @@ worker_join(
 	return 0;
 }
 
+void
+worker_limit(struct worker *w, const struct limits *limits)
+{
+	struct deadlines *ds = &w->deadlines;
+	struct limits *l = &w->limits;
+
+	*l = *limits;
+	limits_fill(l);
+	w->head_kind = deadline_kind(ds, l->head_timeout);
+	w->idle_kind = deadline_kind(ds, l->idle_timeout);
+	w->gone_kind = deadline_kind(ds, l->half_close_timeout);
+	w->linger_kind = deadline_kind(ds, l->linger_timeout);
+	w->send_kind = deadline_kind(ds, (l->send_timeout + 1) / 2);
+	w->connect_kind = deadline_kind(ds, l->connect_timeout);
+	w->pool_kind = deadline_kind(ds, l->pool_timeout);
+	gate_limit(&w->gate, l->connections);
+	relief_limit(&w->relief, (size_t)l->memory_kib * 1024);
+}
+
 /* --- draining ------------------------------------------------------------- */
 
 static void
@@ -120,8 +139,10 @@ on_heartbeat(void *arg)
 	struct worker *w = arg;
 
 	worker_tick(w);
-	if (w->cells != NULL)
+	if (w->cells != NULL) {
 		atomic_store(&w->cells->heartbeat_ms, w->now_ms);
+		atomic_store(&w->cells->memory, w->memory.held);
+	}
 	if (w->draining)
 		go_on_draining(w);
 	loop_timer_arm(&w->heartbeat, HEARTBEAT_MS);
@@ -183,19 +204,6 @@ set_signals(struct worker *w)
 	return 0;
 }
 
-static void
-set_kinds(struct worker *w)
-{
-	struct deadlines *ds = &w->deadlines;
-
-	w->head_kind = deadline_kind(ds, HTTP1_HEAD_MS);
-	w->idle_kind = deadline_kind(ds, HTTP1_IDLE_MS);
-	w->gone_kind = deadline_kind(ds, HTTP1_GONE_MS);
-	w->linger_kind = deadline_kind(ds, HTTP1_LINGER_MS);
-	w->connect_kind = deadline_kind(ds, UPSTREAM_CONNECT_MS);
-	w->pool_kind = deadline_kind(ds, ENDPOINT_IDLE_MS);
-}
-
 static int
 worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 {
@@ -214,10 +222,10 @@ worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 	list_init(&w->spare);
 	worker_tick(w);
 	deadlines_init(&w->deadlines, w->loop, &w->now_ms, on_tick, w);
-	set_kinds(w);
 	loop_timer_init(&w->waiting_tick, w->loop, on_waiting, w);
 	loop_timer_init(&w->heartbeat, w->loop, on_heartbeat, w);
 	loop_timer_arm(&w->heartbeat, HEARTBEAT_MS);
+	relief_init(&w->relief, w);
 	gate_init(&w->gate, w);
 	orders_init(&w->orders, w, path);
 	if (set_signals(w) < 0)
@@ -249,6 +257,7 @@ worker_done(struct worker *w)
 	retire_all(w);
 	exchange_free_spares(w);
 	pipe_pool_done(&w->pipes);
+	relief_done(&w->relief);
 	loop_timer_done(&w->heartbeat);
 	loop_timer_done(&w->waiting_tick);
 	deadlines_done(&w->deadlines);

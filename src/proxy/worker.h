@@ -21,12 +21,14 @@
 #include "base/map.h"
 #include "base/rand.h"
 #include "http/head.h"
+#include "link/limits.h"
 #include "link/scoreboard.h"
 #include "loop/loop.h"
 #include "proxy/deadline.h"
 #include "proxy/gate.h"
 #include "proxy/orders.h"
 #include "proxy/pipe.h"
+#include "proxy/relief.h"
 
 #define WORKER_PIECE (64U * 1024)	  /* read at once */
 #define WORKER_SCRATCH (4 * WORKER_PIECE) /* where the other side keeps up */
@@ -52,11 +54,16 @@ struct worker {
 	struct gate gate;
 	struct orders orders;
 	struct deadlines deadlines;
+	struct limits limits; /* of the snapshot in force; none is unset */
 	struct deadline_kind *head_kind, *idle_kind, *gone_kind, *linger_kind;
+	struct deadline_kind *send_kind; /* twice in each limits.send_timeout */
 	struct deadline_kind *connect_kind, *pool_kind;
 	struct rng rng;
 
 	struct pipe_pool pipes;
+	struct buf_meter memory; /* of connections, exchanges and buffers */
+	struct relief relief;
+
 	struct list spare; /* exchanges, for reuse */
 	unsigned nspare;
 
@@ -70,7 +77,7 @@ struct worker {
 	uint64_t drain_started_ms;
 	uint64_t drain_until_ms; /* 0: as long as it takes */
 
-	struct head_header headers[HEAD_HEADERS_MAX];
+	struct head_header headers[LIMITS_HEAD_LINES_MAX];
 	char scratch[WORKER_SCRATCH];
 	char heads[WORKER_HEADS];
 };
@@ -83,6 +90,15 @@ void worker_id(struct worker *w, char *out);
 /* The scoreboard came (once): cells can be used from here on. 0 or -errno. */
 int worker_join(struct worker *w, unsigned index, int scoreboard_fd,
     struct err *err) MUST_CHECK;
+
+/* A snapshot's limits are in force from here on. */
+void worker_limit(struct worker *w, const struct limits *limits);
+
+static inline void
+worker_hit(struct worker *w, enum scoreboard_limit limit)
+{
+	count32(&w->cells->limits[limit], 1);
+}
 
 void worker_drain(struct worker *w, uint64_t timeout_ms); /* 0: no end */
 

@@ -123,6 +123,24 @@ def test_metrics_are_prometheus_text(herd):
     assert samples()['drover_service_replicas_ready{service="a"}'] == 1
 
 
+def test_limits_come_from_the_file_and_hits_are_in_the_metrics(herd):
+    d = herd({"a": herdling()}, limits={"target": "100B"})
+    d.ready("a")
+    long = "/a/?x=" + 100 * "y"
+
+    def met(limit):
+        text = d.api("GET", "/metrics").body.decode()
+        return int(text.split(f'drover_limit_hits_total{{limit="{limit}"}} ')[1].split()[0])
+
+    assert d.get(long).status == 414 and met("target") == 1
+    d.write_top(limits={"target": "8KiB", "head_lines": 8})
+    assert d.cli("reload").returncode == 0
+    assert d.get(long).status == 200
+    assert d.get("/a/", headers={f"X-{i}": "y" for i in range(9)}).status == 431
+    assert met("head_lines") == 1
+    assert "drover_memory_bytes " in d.api("GET", "/metrics").body.decode()
+
+
 def test_openapi_lists_every_path_with_its_role(herd):
     d = herd({"a": herdling()})
     api = d.api("GET", "/v1/openapi.json").json()

@@ -496,7 +496,7 @@ def test_a_killed_worker_is_replaced_and_its_cells_are_clean(pair):
 
 def test_clients_over_the_ceiling_wait_and_come_in_later(rig):
     o = rig.origin("web.0")
-    rig.publish(f"""connections 10
+    rig.publish(f"""limit connections 10
         service web 0
         endpoint web.0 0 {o.address}
         route web /""")

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: ISC
 """WebSockets and streams: bytes both ways, at once, with an end of their own."""
-import os
 import socket
 import struct
 import threading

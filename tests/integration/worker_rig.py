@@ -129,9 +129,10 @@ class Rig:
             if int(line[2]) == self.generation:
                 waiting.discard(int(line[1]))
 
-    def simple(self, *origins, options="", first=0):
+    def simple(self, *origins, options="", first=0, **limits):
         """One service on all paths, with these endpoints."""
-        text = f"service web 0 {options}\n"
+        text = "".join(f"limit {k} {v}\n" for k, v in limits.items())
+        text += f"service web 0 {options}\n"
         for i, o in enumerate(origins):
             text += f"endpoint {o.name} {first + i} {o.address}\n"
         self.publish(text + "route web /\n")
@@ -140,6 +141,10 @@ class Rig:
         self.say(f"{what}? {number}")
         words = self.wait(what + " ").split()[1:]
         return {k: int(v) for k, v in (w.split("=") for w in words)}
+
+    def met(self, limit, number=0):
+        """How often a worker has met a limit."""
+        return self.ask("limits", number).get(limit, 0)
 
     def forwarded(self):
         """What reached the services."""

@@ -6,7 +6,7 @@
  *	listen ID ADDRESS [internal]	bind; says "listening ID PORT"
  *	begin			forget the snapshot that was being written
  *	trust V6-ADDRESS/BITS
- *	connections N
+ *	limit NAME N		of link/limits.h, until the next begin
  *	service NAME CELL [key=number]... [hash=NAME] [token=TEXT] [calls=NAME]
  *	endpoint NAME CELL ADDRESS [WEIGHT]	of the last service
  *	route SERVICE PATH [host=H] [rewrite=P] [flags=N] [methods=N]
@@ -16,6 +16,7 @@
  *	endpoint? CELL		"endpoint inflight=N requests=N ..."
  *	service? CELL
  *	worker? INDEX
+ *	limits? INDEX		"limits memory=N", and what was met how often
  *	drain MS
  *	reset INDEX		a dead worker's cells
  *	hangup			close every worker's connection
@@ -109,7 +110,7 @@ static void
 cmd_begin(void)
 {
 	snap.nservices = snap.nroutes = snap.ntrusted = 0;
-	snap.connections_max = 0;
+	snap.limits = (struct limits){ 0 };
 	memset(services, 0, sizeof(services));
 	memset(routes, 0, sizeof(routes));
 }
@@ -149,6 +150,18 @@ cmd_trust(char **w)
 	if (inet_pton(AF_INET6, w[1], t->address) != 1)
 		die(w[1]);
 	t->prefix = number(slash + 1);
+}
+
+static void
+cmd_limit(char **w)
+{
+	for (unsigned i = 0; i < LIMITS_N; i++)
+		if (strcmp(limits_rows[i].name, w[1]) == 0) {
+			*limits_at(&snap.limits, &limits_rows[i]) = number(
+			    w[2]);
+			return;
+		}
+	die(w[1]);
 }
 
 static bool
@@ -434,6 +447,21 @@ ask_worker(unsigned index)
 	    v.requests, v.bad_requests, v.upstreams, v.draining);
 }
 
+/* Only what was met. */
+static void
+ask_limits(unsigned index)
+{
+	struct scoreboard_worker_view v;
+
+	scoreboard_worker_view(board, index, &v);
+	printf("limits memory=%" PRIu64, v.memory);
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		if (v.limits[i] > 0)
+			printf(" %s=%" PRIu64, scoreboard_limit_name(i),
+			    v.limits[i]);
+	printf("\n");
+}
+
 static void
 cmd_drain(char **w)
 {
@@ -460,6 +488,8 @@ ask(char **w)
 		ask_service(number(w[1]));
 	else if (strcmp(w[0], "worker?") == 0)
 		ask_worker(number(w[1]));
+	else if (strcmp(w[0], "limits?") == 0)
+		ask_limits(number(w[1]));
 	else
 		return false;
 	return true;
@@ -474,8 +504,8 @@ describe(char **w, int n)
 		cmd_listen(w, n);
 	else if (strcmp(w[0], "trust") == 0)
 		cmd_trust(w);
-	else if (strcmp(w[0], "connections") == 0)
-		snap.connections_max = number(w[1]);
+	else if (strcmp(w[0], "limit") == 0)
+		cmd_limit(w);
 	else if (strcmp(w[0], "service") == 0)
 		cmd_service(w, n);
 	else if (strcmp(w[0], "endpoint") == 0)

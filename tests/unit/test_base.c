@@ -86,6 +86,30 @@ a_buffer_never_passes_its_ceiling(void **state)
 }
 
 static void
+bufs_share_a_ceiling(void **state)
+{
+	struct buf_meter m = { .held = 50, .max = 50 + 64 + 128 };
+	struct buf a, b;
+
+	(void)state;
+	buf_init_metered(&a, 1000, &m);
+	buf_init_metered(&b, 1000, &m);
+	assert_int_equal(buf_append(&a, "x", 1), 0);
+	assert_int_equal(m.held, 50 + a.cap);
+	assert_int_equal(buf_append(&b, "x", 1), 0);
+	while (buf_append(&b, "0123456789", 10) == 0)
+		;
+	assert_int_equal(buf_append(&b, "0123456789", 10), -ENOMEM);
+	assert_int_equal(m.held, 50 + a.cap + b.cap);
+	assert_true(m.held <= m.max && b.len < 128);
+	buf_done(&a);
+	assert_int_equal(buf_append(&b, "0123456789", 10), -ENOMEM);
+	buf_done(&b);
+	buf_done(&b);
+	assert_int_equal(m.held, 50);
+}
+
+static void
 a_map_finds_what_was_put_through_growth_and_removal(void **state)
 {
 	static int values[1000];
@@ -173,6 +197,7 @@ main(void)
 		cmocka_unit_test(sizes_are_binary),
 		cmocka_unit_test(a_span_splits_at_each_separator),
 		cmocka_unit_test(a_buffer_never_passes_its_ceiling),
+		cmocka_unit_test(bufs_share_a_ceiling),
 		cmocka_unit_test(
 		    a_map_finds_what_was_put_through_growth_and_removal),
 		cmocka_unit_test(an_arena_is_zeroed_aligned_and_bounded),

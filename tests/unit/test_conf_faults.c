@@ -28,11 +28,11 @@ static const struct {
 	{ "\nadnim: {}\n",
 	    "drover.yaml:2: adnim: found an unknown key (admin?); allowed "
 	    "listen, admin, registry, node, workers, user, trusted_proxies, "
-	    "ports, directories, log\n" },
+	    "limits, ports, directories, log\n" },
 	{ "services: []\n",
 	    "drover.yaml:1: services: found an unknown key; allowed "
 	    "listen, admin, registry, node, workers, user, trusted_proxies, "
-	    "ports, directories, log\n" },
+	    "limits, ports, directories, log\n" },
 	{ "node:\n  nmae: a\n",
 	    "drover.yaml:2: node.nmae: found an unknown key (name?); allowed "
 	    "name\n" },
@@ -98,6 +98,22 @@ static const struct {
 	{ "workers: all\n",
 	    "drover.yaml:1: workers: found \"all\"; allowed auto, or an "
 	    "integer from 1 to 64\n" },
+	{ "limits: {connections: 15}\n",
+	    "drover.yaml:1: limits.connections: found 15; allowed an integer "
+	    "from 16 to 1048576\n" },
+	{ "limits: {head_size: 33KiB}\n",
+	    "drover.yaml:1: limits.head_size: found \"33KiB\"; allowed a size "
+	    "from 1KiB to 32KiB, as 64KiB, 512MiB, 4GiB\n" },
+	{ "limits: {head_timeout: 0s}\n",
+	    "drover.yaml:1: limits.head_timeout: found \"0s\"; allowed a "
+	    "duration from 1ms to 1h, as 250ms, 5s, 2m, 1h\n" },
+	{ "limits: {body: 1KiB}\n",
+	    "drover.yaml:1: limits.body: found an unknown key; allowed "
+	    "connections, connections_per_address, requests_per_connection, "
+	    "idle_timeout, memory, head_size, head_lines, target, "
+	    "head_timeout, body_rate, body_grace, send_timeout, "
+	    "half_close_timeout, linger_timeout, linger_size, connect_timeout, "
+	    "pool, pool_timeout, response_head\n" },
 	{ "trusted_proxies: [10.0.0.1/8]\n",
 	    "drover.yaml:1: trusted_proxies: found \"10.0.0.1/8\"; allowed a "
 	    "list of at most 256 addresses or networks, as 10.0.0.0/8 or "

@@ -29,6 +29,13 @@ static const char full_root[] =
     "registry: {url: 'redis://u:p@h:1/2', cluster: C.1, memory: 1GiB}\n"
     "node: {name: N-1}\nworkers: 3\nuser: www\n"
     "trusted_proxies: [10.0.0.0/8, 1.2.3.4, 'fd00::/8', '::1', '::/0']\n"
+    "limits: {connections: 16, connections_per_address: 2,"
+    " requests_per_connection: 3, idle_timeout: 4s, memory: 5MiB,"
+    " head_size: 6KiB, head_lines: 8, target: 99B, head_timeout: 9s,"
+    " body_rate: 10B, body_grace: 11s, send_timeout: 12s,"
+    " half_close_timeout: 13s, linger_timeout: 14s, linger_size: 15B,"
+    " connect_timeout: 16s, pool: 17, pool_timeout: 18s,"
+    " response_head: 19KiB}\n"
     "ports: {first: 1024, last: 65535}\n"
     "directories: {runtime: /r, state: /s, cache: /c, logs: /l}\n"
     "log: {destination: journal, size: 64KiB, files: 100}\n";
@@ -340,7 +347,8 @@ keys_of_the_root_are_told_each(void **state)
 	a = folder_accept(f);
 	folder_put(f, "drover.yaml",
 	    "node: {name: b}\nworkers: 64\ntrusted_proxies: [10.0.0.0/8]\n"
-	    "registry: redis://me:secret@there\nports: {last: 21000}\n");
+	    "registry: redis://me:secret@there\nports: {last: 21000}\n"
+	    "limits: {connections: 100, head_timeout: 1s, memory: 64MiB}\n");
 	b = folder_accept(f);
 	assert_non_null(strstr(told(a, b),
 	    "refused  registry.url: managed -> redis://there\n"
@@ -348,6 +356,9 @@ keys_of_the_root_are_told_each(void **state)
 	    "refused  workers: "));
 	assert_non_null(strstr(told(a, b),
 	    "changed  trusted_proxies: [] -> [\"10.0.0.0/8\"]\n"
+	    "changed  limits.connections: 16384 -> 100\n"
+	    "changed  limits.memory: 256MiB -> 64MiB\n"
+	    "changed  limits.head_timeout: 10s -> 1s\n"
 	    "changed  ports.last: 29999 -> 21000\n"));
 	assert_null(strstr(told(a, b), "secret"));
 	conf_unref(a);

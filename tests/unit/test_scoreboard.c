@@ -280,6 +280,24 @@ the_next_owner_knows_what_was_published(void **state)
 }
 
 static void
+every_limit_is_shown_by_its_own_name(void **state)
+{
+	struct board *b = *state;
+	struct scoreboard_worker_view v;
+
+	scoreboard_join(b->sb, 3, 100);
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		count32(&scoreboard_worker(b->sb, 3)->limits[i], i + 1);
+	assert_true(scoreboard_worker_view(b->sb, 3, &v));
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		assert_int_equal(v.limits[i], i + 1);
+		for (unsigned k = 0; k < i; k++)
+			assert_string_not_equal(
+			    scoreboard_limit_name(i), scoreboard_limit_name(k));
+	}
+}
+
+static void
 every_fault_has_its_own_word(void **state)
 {
 	(void)state;
@@ -307,6 +325,7 @@ main(void)
 		BOARD(another_layout_is_refused_with_the_reason),
 		BOARD(every_allocation_of_a_scoreboard_may_fail),
 		BOARD(the_next_owner_knows_what_was_published),
+		BOARD(every_limit_is_shown_by_its_own_name),
 		cmocka_unit_test(every_fault_has_its_own_word),
 	};
 

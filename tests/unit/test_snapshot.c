@@ -73,7 +73,10 @@ static const struct snapshot_route routes[] = {
 };
 static const struct snapshot example = {
 	.generation = 42,
-	.connections_max = 1000,
+	.limits = { .connections = 1000,
+	    .head_size = 4096,
+	    .memory_kib = 65536,
+	    .response_head = 8192 },
 	.listeners = listeners,
 	.nlisteners = 2,
 	.trusted = networks,
@@ -126,7 +129,7 @@ static void
 assert_example(const struct snapshot *s)
 {
 	assert_int_equal(s->generation, 42);
-	assert_int_equal(s->connections_max, 1000);
+	assert_memory_equal(&s->limits, &example.limits, sizeof(s->limits));
 	assert_int_equal(s->nlisteners, 2);
 	assert_int_equal(s->listeners[1].id, 2);
 	assert_int_equal(s->listeners[1].flags, SNAPSHOT_LISTENER_INTERNAL);
@@ -275,6 +278,15 @@ what_is_out_of_bounds_is_refused(void **state)
 	struct snapshot_listener lis = { 1, 2, "a" };
 
 	(void)state;
+	for (unsigned i = 0; i < LIMITS_N; i++) {
+		struct snapshot over = { .generation = 1 };
+
+		if (limits_rows[i].max == UINT32_MAX)
+			continue;
+		*limits_at(&over.limits, &limits_rows[i]) = limits_rows[i].max +
+		    1;
+		refused(&over, "limit");
+	}
 	refused(&(struct snapshot){ .trusted = &net, .ntrusted = 1 },
 	    "network prefix");
 	refused(&(struct snapshot){ .listeners = &lis, .nlisteners = 1 },
