@@ -5,7 +5,8 @@
  *
  * One memfd, made by control, kept by the keeper, mapped by control and by
  * every worker. Each worker writes only its own cells, with plain relaxed
- * stores; readers sum over the workers. Control zeroes the cells of a worker
+ * stores; readers sum over the workers. (The token buckets of rate limits are
+ * everybody's: model/bucket.h.) Control zeroes the cells of a worker
  * that is dead (never of one that might live), and the cell of an endpoint or
  * service before it is given to a new one.
  *
@@ -28,12 +29,15 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/hash.h"
+#include "model/bucket.h"
 #include "model/histogram.h"
 
-#define SCOREBOARD_VERSION 1
+#define SCOREBOARD_VERSION 2
 #define SCOREBOARD_WORKERS 64
 #define SCOREBOARD_ENDPOINTS 4096
 #define SCOREBOARD_SERVICES 1024
+#define SCOREBOARD_BUCKETS 8192 /* lines: 65536 keys of rate limits */
 
 struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint32_t draining;
@@ -48,8 +52,9 @@ struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint64_t
 	    bad_requests; /* 400, 408, 413, 414, 431, 5xx of ours */
 	_Atomic uint64_t no_route;
-	_Atomic uint64_t upstreams; /* connections to endpoints now */
-	uint64_t room[37];
+	_Atomic uint64_t upstreams;    /* connections to endpoints now */
+	_Atomic uint64_t buckets_lost; /* of rate limits, for want of room */
+	uint64_t room[36];
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
@@ -149,6 +154,7 @@ struct scoreboard_worker_view {
 	uint64_t started_ms, heartbeat_ms, generation;
 	uint64_t connections, accepted, rejected;
 	uint64_t requests, bad_requests, no_route, upstreams;
+	uint64_t buckets_lost;
 };
 
 struct scoreboard_endpoint_view { /* sums over the workers */
@@ -197,6 +203,13 @@ struct scoreboard_endpoint *scoreboard_endpoint(
 /* Marks the page as used. */
 struct scoreboard_service *scoreboard_service(
     struct scoreboard *sb, unsigned worker, unsigned cell);
+
+/*
+ * The token buckets of all rate limits, SCOREBOARD_BUCKETS lines that all
+ * workers take from alike, and the secret that keys are hashed under.
+ */
+struct bucket_line *scoreboard_buckets(struct scoreboard *sb);
+struct hash_key scoreboard_secret(const struct scoreboard *sb);
 
 /* Claim one of `limit` (over all workers) on an endpoint. 0: no limit. */
 bool scoreboard_take(
