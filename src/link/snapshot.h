@@ -167,10 +167,9 @@ struct snapshot_route {
 	uint32_t rate_count, rate_period_s, rate_burst;
 	const char *rate_header; /* whose value is the key; "": the address */
 
-	const char
-	    *cors_origins;     /* "https://a.org https://b.org", "*"; "" no */
-	uint32_t cors_methods; /* a set of SNAPSHOT_GET ...; 0: those that
-				  need no leave */
+	const char *cors_origins; /* "https://example.org ...", "*"; "" no */
+	uint32_t cors_methods;	  /* a set of SNAPSHOT_GET ...; 0: those that
+				     need no leave */
 	const char *cors_headers, *cors_expose; /* "A, B" */
 	uint32_t cors_max_age_s;		/* 0: not said */
 };
