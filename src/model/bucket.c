@@ -42,19 +42,17 @@ find(struct bucket_line *line, uint64_t key)
 	return NULL;
 }
 
-/* The first that is full, else the one that is full soonest. */
+/* The one that is full, or will be soonest. */
 static struct bucket_slot *
-victim(struct bucket_line *line, uint64_t now)
+victim(struct bucket_line *line)
 {
-	struct bucket_slot *best = NULL;
-	uint64_t soonest = UINT64_MAX;
+	struct bucket_slot *best = &line->slots[0];
+	uint64_t soonest = atomic_load(&best->full_at);
 
-	for (unsigned i = 0; i < BUCKET_WAYS; i++) {
+	for (unsigned i = 1; i < BUCKET_WAYS; i++) {
 		uint64_t at = atomic_load(&line->slots[i].full_at);
 
-		if (at <= now)
-			return &line->slots[i];
-		if (best != NULL && at >= soonest)
+		if (at >= soonest)
 			continue;
 		best = &line->slots[i];
 		soonest = at;
@@ -74,7 +72,7 @@ claim(struct bucket_line *line, uint64_t key, uint64_t now, bool *evicted)
 	while ((s = find(line, key)) == NULL) {
 		uint64_t owner, full_at;
 
-		s = victim(line, now);
+		s = victim(line);
 		owner = atomic_load(&s->key);
 		full_at = atomic_load(&s->full_at);
 		if (owner == key ||

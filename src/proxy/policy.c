@@ -39,8 +39,6 @@ policy_drops(const struct policy_edit *e, const struct head_header *hh)
 {
 	static const struct span cors = { "access-control-", 15 };
 
-	if (e->drop >> hh->id & 1)
-		return true;
 	if (e->cors && hh->name.n >= cors.n && same(hh->name, cors, cors.n))
 		return true;
 	for (unsigned i = 0; i < e->nnames; i++)

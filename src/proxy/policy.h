@@ -103,7 +103,7 @@ bool policy_admit(
 /* A CORS preflight; what it asks leave for. */
 bool policy_preflight(const struct head *h, enum method *asked);
 
-/* Whether a header goes. */
+/* Whether a header goes that `drop` does not name. */
 bool policy_drops(const struct policy_edit *e, const struct head_header *hh);
 
 #endif /* PROXY_POLICY_H */

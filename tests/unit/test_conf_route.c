@@ -172,7 +172,7 @@ static const struct {
 static void
 refuse(struct folder *f, const char *rule, const char *want)
 {
-	char yaml[1024], line[1024];
+	char yaml[1024], line[1200];
 
 	snprintf(yaml, sizeof(yaml),
 	    "service: s\ncommand: [a]\n\nroute: [{path: /a, %s}]\n", rule);
