@@ -33,6 +33,8 @@
 #define CONF_SERVICES_MAX 1024
 #define CONF_TOKENS_MAX 8 /* protocols of a route */
 #define CONF_TOKEN_MAX 31
+#define CONF_HEADERS_MAX 16 /* set, removed or named by a route, of each */
+#define CONF_ORIGINS_MAX 32
 #define CONF_ARGS_MAX 255	   /* of a command */
 #define CONF_ENV_MAX 200	   /* of a service */
 #define CONF_SPAWN_MAX (64 * 1024) /* bytes of command and env together */
@@ -107,6 +109,38 @@ enum {
 	CONF_OPTIONS = 64
 };
 
+struct conf_env {
+	const char *name;
+	const char *value; /* ${PORT} and friends not yet expanded */
+};
+
+/* What becomes of the headers of a request or of an answer. */
+struct conf_headers {
+	const struct conf_env *set; /* name and value */
+	size_t nset;
+	const char *const *remove; /* NULL at the end; NULL: none */
+};
+
+struct conf_redirect {
+	const char *to;	 /* "https", or with ${host}, ${path}, ${query}; NULL */
+	unsigned status; /* 0: 302 */
+};
+
+struct conf_rate {
+	unsigned count; /* in period_s seconds; 0: no limit */
+	unsigned period_s;
+	unsigned burst;	    /* 0: count */
+	const char *header; /* NULL: by address */
+};
+
+struct conf_cors {
+	const char *const *origins; /* NULL: no CORS */
+	unsigned methods;	    /* a set of CONF_GET ...; 0: the route's */
+	const char *const *headers, *const *expose; /* NULL: none */
+	bool credentials;
+	uint64_t max_age_ms; /* 0: not said */
+};
+
 struct conf_route {
 	const char *host;	    /* NULL: any; "*.example.org" allowed */
 	const char *path;	    /* begins with '/' */
@@ -116,7 +150,11 @@ struct conf_route {
 	bool exact;		    /* `exact:` was given instead of `path:` */
 	bool strip;		    /* the prefix is taken off */
 	bool internal;		    /* expose: internal */
-	unsigned line;		    /* where it stands in the service's file */
+	struct conf_headers request, response;
+	struct conf_redirect redirect;
+	struct conf_rate rate;
+	struct conf_cors cors;
+	unsigned line; /* where it stands in the service's file */
 };
 
 enum conf_balance {
@@ -189,11 +227,6 @@ struct conf_ceilings {
 	unsigned pool;
 	uint64_t pool_timeout_ms;
 	uint64_t response_head;
-};
-
-struct conf_env {
-	const char *name;
-	const char *value; /* ${PORT} and friends not yet expanded */
 };
 
 struct conf_service {

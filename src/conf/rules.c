@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/near.h"
 #include "conf/box.h"
@@ -216,6 +217,55 @@ check_route(const struct rules *r, const struct conf_service *s, size_t i)
 		    "found strip and rewrite; allowed one of them");
 }
 
+/* What a route says without what it would need for it. */
+static const char *
+lonely(const struct conf_route *route)
+{
+	const struct conf_cors *cors = &route->cors;
+
+	if (route->redirect.to == NULL && route->redirect.status != 0)
+		return "redirect.status without redirect.to; allowed with it";
+	if (route->rate.count == 0 &&
+	    (route->rate.burst != 0 || route->rate.header != NULL))
+		return "rate_limit without rate; allowed with it";
+	if (cors->origins == NULL &&
+	    (cors->methods != 0 || cors->headers != NULL ||
+		cors->expose != NULL || cors->credentials ||
+		cors->max_age_ms != 0))
+		return "cors without origins; allowed with them";
+	if (cors->credentials && strcmp(cors->origins[0], "*") == 0)
+		return "cors.credentials with origins: [\"*\"]; allowed with "
+		       "a list of origins, for browsers refuse that (Fetch "
+		       "standard)";
+	return NULL;
+}
+
+static bool
+says_cors(const struct conf_headers *h)
+{
+	for (size_t i = 0; i < h->nset; i++)
+		if (strncasecmp(h->set[i].name, "access-control-", 15) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_route_rules(const struct rules *r, const struct conf_service *s, size_t i)
+{
+	const struct conf_route *route = &s->routes[i];
+	const char *what = lonely(route);
+	char key[32];
+
+	snprintf(key, sizeof(key), "route[%zu]", i);
+	if (what == NULL && route->cors.origins != NULL &&
+	    says_cors(&route->response))
+		what = "a header Access-Control-* beside cors, which writes "
+		       "them; allowed one of them";
+	if (what != NULL)
+		fault_add(
+		    r->faults, s->file, route->line, key, "found %s", what);
+}
+
 static void
 check_service(const struct rules *r, const struct conf_service *s)
 {
@@ -225,8 +275,10 @@ check_service(const struct rules *r, const struct conf_service *s)
 	check_checks(r, s);
 	check_sandbox(r, s);
 	check_command(r, s);
-	for (size_t i = 0; i < s->nroutes; i++)
+	for (size_t i = 0; i < s->nroutes; i++) {
 		check_route(r, s, i);
+		check_route_rules(r, s, i);
+	}
 }
 
 /* --- services among each other -------------------------------------------- */

@@ -74,6 +74,7 @@ allowed_range(const struct schema *row, char *out, size_t size)
 
 	switch (row->type) {
 	case SCHEMA_DURATION:
+	case SCHEMA_AGE:
 		snprintf(out, size,
 		    "a duration from %s to %s, as 250ms, 5s, 2m, 1h",
 		    value_show_ms(min, row->min), value_show_ms(max, row->max));
@@ -133,6 +134,17 @@ static const struct {
 	[SCHEMA_ROUTE_PATH] =	{ "URL path", "a path that begins with a slash, of visible ASCII without ? and #, without dot segments, at most %llu bytes" },
 	[SCHEMA_ROUTE_EXACT] =	{ "URL path", "a path that begins with a slash, of visible ASCII without ? and #, without dot segments, at most %llu bytes" },
 	[SCHEMA_METHODS] =	{ "list of methods", "a list of different ones of GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS" },
+	[SCHEMA_SET] =		{ "mapping of strings", "a mapping of at most %llu header names to strings in quotes, of 1 to 512 bytes without control characters and without a space at their ends" },
+	[SCHEMA_REMOVE] =	{ "list of headers", "a list of at most %llu different header names, of at most 64 bytes" },
+	[SCHEMA_FIELDS] =	{ "list of headers", "a list of at most %llu different header names, of at most 64 bytes" },
+	[SCHEMA_TARGET] =	{ "URL", "https, or a URL of visible ASCII that begins with http or https and a host, which may be ${host}, or with one slash, and behind that may have ${host}, ${path} and ${query}, at most %llu bytes" },
+	[SCHEMA_STATUS] =	{ "status", "301, 302, 303, 307 or 308" },
+	[SCHEMA_RATE] =		{ "rate", "a number from 1 to 1000000 and /s, /m or /h, as 100/s" },
+	[SCHEMA_BURST] =	{ "integer", NULL },
+	[SCHEMA_RATE_KEY] =	{ "what to count by", "address or header:NAME" },
+	[SCHEMA_ORIGINS] =	{ "list of origins", "a list of 1 to %llu different origins, as https://example.org or http://example.org:8080 in lower case and without a port that goes without saying, or \"*\" alone" },
+	[SCHEMA_SWITCH] =	{ "true or false", "true or false" },
+	[SCHEMA_AGE] =		{ "duration", NULL },
 	[SCHEMA_WORKERS] =	{ "integer, or auto", NULL },
 	[SCHEMA_REGISTRY] =	{ "URL", "managed, none or redis://[user:password@]host[:port][/db]" },
 	[SCHEMA_NETWORKS] =	{ "list of addresses", "a list of at most %llu addresses or networks, as 10.0.0.0/8 or fd00::/8, with nothing set behind the prefix" },

@@ -49,6 +49,17 @@ enum schema_type {
 	SCHEMA_ROUTE_PATH,  /* struct conf_route */
 	SCHEMA_ROUTE_EXACT, /* struct conf_route */
 	SCHEMA_METHODS,	    /* unsigned: bits */
+	SCHEMA_SET,	    /* struct conf_headers: names and values */
+	SCHEMA_REMOVE,	    /* const char *const *: headers */
+	SCHEMA_FIELDS,	    /* const char *const *: headers, any at all */
+	SCHEMA_TARGET,	    /* const char *: of a redirect */
+	SCHEMA_STATUS,	    /* unsigned: of a redirect */
+	SCHEMA_RATE,	    /* struct conf_rate */
+	SCHEMA_BURST,	    /* unsigned; 0 is not said */
+	SCHEMA_RATE_KEY,    /* const char *: a header, or NULL */
+	SCHEMA_ORIGINS,	    /* const char *const * */
+	SCHEMA_SWITCH,	    /* bool; false is not said */
+	SCHEMA_AGE,	    /* uint64_t, ms; 0 is not said */
 	SCHEMA_WORKERS,	    /* unsigned, or auto */
 	SCHEMA_REGISTRY,    /* struct conf_registry */
 	SCHEMA_NETWORKS,    /* struct conf */

@@ -265,6 +265,79 @@ const struct schema schema_service[] = {
 	.choices = "public|internal", .preset = "public",
 	.text = "internal: only other services reach it, by DROVER_URL." },
 
+{ "route[].headers", SCHEMA_GROUP,
+	.text = "Headers that it changes. Those that frame a message, end at "
+		"this hop or are drover's own cannot be changed." },
+{ "route[].headers.request", SCHEMA_GROUP,
+	.text = "Of a request, on its way to the service." },
+{ "route[].headers.request.set", SCHEMA_SET, SCHEMA_LIVE, ROUTE(request),
+	.max = CONF_HEADERS_MAX, .derived = "none",
+	.text = "Names and values, in the place of every line of that name, of "
+		"any case and with _ for -." },
+{ "route[].headers.request.remove", SCHEMA_REMOVE, SCHEMA_LIVE,
+	ROUTE(request.remove), .max = CONF_HEADERS_MAX, .derived = "none",
+	.text = "Names whose lines are left out, of any case and with _ "
+		"for -." },
+{ "route[].headers.response", SCHEMA_GROUP,
+	.text = "Of the service's answers; not of drover's own." },
+{ "route[].headers.response.set", SCHEMA_SET, SCHEMA_LIVE, ROUTE(response),
+	.max = CONF_HEADERS_MAX, .derived = "none",
+	.text = "As in request." },
+{ "route[].headers.response.remove", SCHEMA_REMOVE, SCHEMA_LIVE,
+	ROUTE(response.remove), .max = CONF_HEADERS_MAX, .derived = "none",
+	.text = "As in request." },
+
+{ "route[].redirect", SCHEMA_GROUP, .scalar = "route[].redirect.to",
+	.text = "Answer with another address; the service is not asked. A bare "
+		"value is short for to." },
+{ "route[].redirect.to", SCHEMA_TARGET, SCHEMA_LIVE, ROUTE(redirect.to),
+	.max = 1024, .derived = "no redirect",
+	.text = "Where to. ${host} is the request's host without a port, "
+		"${path} its path and ${query} its query with the ?, byte for "
+		"byte. https: to the same address by TLS, unless it came so." },
+{ "route[].redirect.status", SCHEMA_STATUS, SCHEMA_LIVE,
+	ROUTE(redirect.status), .derived = "302; 308 with to: https",
+	.text = "301, 302, 303, 307 or 308." },
+
+{ "route[].rate_limit", SCHEMA_GROUP,
+	.text = "Requests that one client may send; more are answered with 429 "
+		"and Retry-After. Counted over all workers." },
+{ "route[].rate_limit.rate", SCHEMA_RATE, SCHEMA_LIVE, ROUTE(rate),
+	.derived = "no limit",
+	.text = "How many in a second, a minute or an hour." },
+{ "route[].rate_limit.burst", SCHEMA_BURST, SCHEMA_LIVE, ROUTE(rate.burst),
+	.min = 1, .max = 1000000, .derived = "the number in rate",
+	.text = "How many at once." },
+{ "route[].rate_limit.key", SCHEMA_RATE_KEY, SCHEMA_LIVE, ROUTE(rate.header),
+	.derived = "address",
+	.text = "Who is one client: an address (of IPv6 its /64, behind "
+		"trusted_proxies the one in X-Forwarded-For), or a header's "
+		"value, and without that header the address." },
+
+{ "route[].cors", SCHEMA_GROUP,
+	.text = "Which pages of other origins may use it (CORS). What the "
+		"service says in Access-Control-* is replaced." },
+{ "route[].cors.origins", SCHEMA_ORIGINS, SCHEMA_LIVE, ROUTE(cors.origins),
+	.max = CONF_ORIGINS_MAX, .derived = "no CORS",
+	.text = "Whose pages; \"*\" is everybody's, and not with "
+		"credentials." },
+{ "route[].cors.methods", SCHEMA_METHODS, SCHEMA_LIVE, ROUTE(cors.methods),
+	.min = 1, .max = 7,
+	.derived = "the route's methods, else GET, HEAD, POST",
+	.text = "What a preflight is told that they may do." },
+{ "route[].cors.headers", SCHEMA_FIELDS, SCHEMA_LIVE, ROUTE(cors.headers),
+	.max = CONF_HEADERS_MAX, .derived = "none",
+	.text = "Request headers that they may send." },
+{ "route[].cors.expose", SCHEMA_FIELDS, SCHEMA_LIVE, ROUTE(cors.expose),
+	.max = CONF_HEADERS_MAX, .derived = "none",
+	.text = "Response headers that they may read." },
+{ "route[].cors.credentials", SCHEMA_SWITCH, SCHEMA_LIVE,
+	ROUTE(cors.credentials), .derived = "false",
+	.text = "Whether they may send cookies and logins." },
+{ "route[].cors.max_age", SCHEMA_AGE, SCHEMA_LIVE, ROUTE(cors.max_age_ms),
+	.min = 1 * SECOND, .max = DAY, .derived = "what browsers take, 5 s",
+	.text = "How long they may keep a preflight's answer." },
+
 { "ready", SCHEMA_READY, SCHEMA_RESPAWN, SERVICE(readiness),
 	.choices = "check|notify", .preset = "check",
 	.text = "How it says that it is ready. check: readiness passes. "

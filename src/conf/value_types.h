@@ -37,6 +37,22 @@ value_writer write_strings, write_env, write_replicas, write_methods,
     write_hash, write_route_path, write_route_exact, write_ready,
     write_check_path, write_check_tcp, write_check_exec;
 
+/* the rules of a route: value_rules.c */
+value_reader read_set, read_remove, read_fields, read_target, read_status,
+    read_rate, read_rate_key, read_origins;
+value_writer write_set, write_some, write_rate, write_rate_key, write_switch,
+    write_age;
+
+/* A list of strings, copied, NULL at the end; NULL after a fault. */
+const char *const *value_copy_list(const struct value_site *site,
+    const struct schema *row, const struct node *n);
+
+/* Whether one before n in the list says the same, byte for byte. */
+bool value_stands_before(const struct node *list, const struct node *n);
+
+/* Whether it is an HTTP token of at most max bytes. */
+bool value_is_token(const char *s, size_t max);
+
 /* Copy a string that must be one; NULL after a fault. */
 const char *value_copy(const struct value_site *site, const struct schema *row,
     const struct node *n);

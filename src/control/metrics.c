@@ -383,6 +383,25 @@ put_limits(struct control *c, struct buf *out)
 }
 
 static int
+put_rate_limits(struct control *c, struct buf *out)
+{
+	uint64_t lost = 0;
+	int r = head(out, "rate_limit_buckets_lost_total", "counter",
+	    "Clients whose rate limit began anew, for want of room.");
+
+	for (unsigned i = 0; i < c->workers.n; i++) {
+		struct scoreboard_worker_view v;
+
+		if (scoreboard_worker_view(c->workers.board, i, &v))
+			lost += v.buckets_lost;
+	}
+	return r == 0
+	    ? buf_printf(out,
+		  "drover_rate_limit_buckets_lost_total %" PRIu64 "\n", lost)
+	    : r;
+}
+
+static int
 put_self(struct control *c, struct buf *out)
 {
 	return buf_printf(out,
@@ -419,5 +438,7 @@ control_metrics(struct control *c, struct buf *out)
 		r = put_workers(c, out);
 	if (r == 0)
 		r = put_limits(c, out);
+	if (r == 0)
+		r = put_rate_limits(c, out);
 	return r == 0 ? put_self(c, out) : r;
 }

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/fd.h"
 #include "control/folders.h"
+#include "control/publish_route.h"
 #include "control/replica.h"
 #include "control/service.h"
 #include "control/workers.h"
@@ -306,40 +307,6 @@ add_service(
 	add_calls(b, out, s);
 }
 
-/* "websocket other" */
-static const char *
-upgrades(struct build *b, const struct conf_route *r)
-{
-	char text[SNAPSHOT_UPGRADE_MAX + 1] = "", *copy;
-	size_t n = 0;
-
-	for (size_t i = 0; r->upgrade[i] != NULL; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
-		    i > 0 ? " " : "", r->upgrade[i]);
-	copy = arena_copy(&b->arena, span_of(text));
-	if (copy == NULL)
-		b->no_memory = true;
-	return copy;
-}
-
-static void
-add_route(struct build *b, struct snapshot_route *out,
-    const struct conf_route *r, uint32_t service)
-{
-	*out = (struct snapshot_route){
-		.host = r->host,
-		.path = r->path,
-		.rewrite = r->rewrite,
-		.upgrade = upgrades(b, r),
-		.methods = r->methods,
-		.flags = (r->exact ? SNAPSHOT_ROUTE_EXACT : 0U) |
-		    (r->strip ? SNAPSHOT_ROUTE_STRIP : 0U) |
-		    (r->rewrite ? SNAPSHOT_ROUTE_REWRITE : 0U) |
-		    (r->internal ? SNAPSHOT_ROUTE_INTERNAL : 0U),
-		.service = service,
-	};
-}
-
 static void
 count(struct build *b)
 {
@@ -362,8 +329,9 @@ add_services(struct build *b)
 	LIST_EACH (s, &b->c->services, struct service, link) {
 		add_service(b, &b->services[at], s);
 		for (size_t i = 0; i < s->spec->nroutes; i++)
-			add_route(
-			    b, &b->routes[route++], &s->spec->routes[i], at);
+			if (publish_route(&b->arena, &s->spec->routes[i], at,
+				&b->routes[route++]) < 0)
+				b->no_memory = true;
 		at++;
 	}
 	b->snap.services = b->services;

@@ -13,6 +13,7 @@
 
 #include "base/array.h"
 #include "base/fd.h"
+#include "base/rand.h"
 
 #define MAGIC 0x62735244u /* "DRsb" on a little-endian machine */
 #define PAGE 4096
@@ -27,17 +28,20 @@ struct layout {
 	uint32_t magic;
 	uint32_t version;
 	_Atomic uint64_t published; /* control's alone */
-	unsigned char pad0[48];
+	struct hash_key secret;
+	unsigned char pad0[32];
 	/* Read by everybody at each claim, written only when a worker comes. */
 	_Atomic uint32_t top; /* one above the highest index that ever was */
 	_Atomic uint32_t pids[SCOREBOARD_WORKERS];
 	unsigned char pad1[PAGE - 64 - 4 - 4 * SCOREBOARD_WORKERS];
 	struct scoreboard_worker workers[SCOREBOARD_WORKERS];
 	struct area areas[SCOREBOARD_WORKERS];
+	struct bucket_line buckets[SCOREBOARD_BUCKETS];
 };
 
 _Static_assert(sizeof(struct area) % PAGE == 0, "whole pages");
 _Static_assert(offsetof(struct layout, areas) % PAGE == 0, "whole pages");
+_Static_assert(offsetof(struct layout, secret) == 16, "as written at first");
 
 struct scoreboard {
 	struct layout *map;
@@ -50,15 +54,20 @@ struct scoreboard {
 int
 scoreboard_create(int *fd, struct err *err)
 {
-	uint32_t words[2] = { MAGIC, SCOREBOARD_VERSION };
+	struct {
+		uint32_t magic, version;
+		uint64_t published;
+		struct hash_key secret;
+	} start = { .magic = MAGIC, .version = SCOREBOARD_VERSION };
 	int r;
 
+	rand_bytes(&start.secret, sizeof(start.secret));
 	*fd = memfd_create(
 	    "drover-scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (*fd < 0)
 		return err_errno(err, -errno, "cannot make the scoreboard");
 	if (ftruncate(*fd, (off_t)sizeof(struct layout)) < 0 ||
-	    pwrite(*fd, words, sizeof(words), 0) != sizeof(words) ||
+	    pwrite(*fd, &start, sizeof(start), 0) != sizeof(start) ||
 	    fcntl(*fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) <
 		0) {
 		r = err_errno(err, -errno, "cannot size the scoreboard");
@@ -203,6 +212,7 @@ scoreboard_worker_view(const struct scoreboard *sb, unsigned worker,
 		.no_route = LOAD(w->no_route),
 		.upstreams = LOAD(w->upstreams),
 		.memory = LOAD(w->memory),
+		.buckets_lost = LOAD(w->buckets_lost),
 	};
 	for (unsigned i = 0; i < LIMIT_COUNT; i++)
 		v->limits[i] = LOAD(w->limits[i]);
@@ -384,6 +394,18 @@ scoreboard_service(struct scoreboard *sb, unsigned worker, unsigned cell)
 
 	atomic_store(used, LOAD(*used) | UINT64_C(1) << cell % 64);
 	return &sb->map->areas[worker].services[cell];
+}
+
+struct bucket_line *
+scoreboard_buckets(struct scoreboard *sb)
+{
+	return sb->map->buckets;
+}
+
+struct hash_key
+scoreboard_secret(const struct scoreboard *sb)
+{
+	return sb->map->secret;
 }
 
 /*

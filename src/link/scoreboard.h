@@ -5,7 +5,8 @@
  *
  * One memfd, made by control, kept by the keeper, mapped by control and by
  * every worker. Each worker writes only its own cells, with plain relaxed
- * stores; readers sum over the workers. Control zeroes the cells of a worker
+ * stores; readers sum over the workers. (The token buckets of rate limits are
+ * everybody's: model/bucket.h.) Control zeroes the cells of a worker
  * that is dead (never of one that might live), and the cell of an endpoint or
  * service before it is given to a new one.
  *
@@ -28,12 +29,15 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/hash.h"
+#include "model/bucket.h"
 #include "model/histogram.h"
 
-#define SCOREBOARD_VERSION 1
+#define SCOREBOARD_VERSION 2
 #define SCOREBOARD_WORKERS 64
 #define SCOREBOARD_ENDPOINTS 4096
 #define SCOREBOARD_SERVICES 1024
+#define SCOREBOARD_BUCKETS 8192 /* lines: 65536 keys of rate limits */
 
 /* What of link/limits.h, or of a service's limits, was met. */
 enum scoreboard_limit {
@@ -79,7 +83,8 @@ struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint64_t upstreams; /* connections to endpoints now */
 	_Atomic uint64_t memory;    /* bytes that its buffers hold now */
 	_Atomic uint32_t limits[LIMIT_COUNT + 1]; /* how often each was met */
-	uint64_t room[24];
+	_Atomic uint64_t buckets_lost; /* of rate limits, for want of room */
+	uint64_t room[23];
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
@@ -180,6 +185,7 @@ struct scoreboard_worker_view {
 	uint64_t connections, accepted, rejected;
 	uint64_t requests, bad_requests, no_route, upstreams, memory;
 	uint64_t limits[LIMIT_COUNT];
+	uint64_t buckets_lost;
 };
 
 struct scoreboard_endpoint_view { /* sums over the workers */
@@ -229,6 +235,13 @@ struct scoreboard_endpoint *scoreboard_endpoint(
 /* Marks the page as used. */
 struct scoreboard_service *scoreboard_service(
     struct scoreboard *sb, unsigned worker, unsigned cell);
+
+/*
+ * The token buckets of all rate limits, SCOREBOARD_BUCKETS lines that all
+ * workers take from alike, and the secret that keys are hashed under.
+ */
+struct bucket_line *scoreboard_buckets(struct scoreboard *sb);
+struct hash_key scoreboard_secret(const struct scoreboard *sb);
 
 /* Claim one of `limit` (over all workers) on an endpoint. 0: no limit. */
 bool scoreboard_take(

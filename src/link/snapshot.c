@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "link/address.h"
 #include "link/pack.h"
+#include "link/snapshot_impl.h"
 
 #define MAGIC 0x6e735244u /* "DRsn" on a little-endian machine */
 
@@ -84,20 +85,6 @@ pack_service(struct packer *p, const struct snapshot_service *s)
 		pack_endpoint(p, &s->endpoints[i]);
 }
 
-static void
-pack_route(struct packer *p, const struct snapshot_route *r)
-{
-	pack_open(p);
-	pack_str(p, r->host);
-	pack_str(p, r->path);
-	pack_str(p, r->rewrite);
-	pack_u32(p, r->methods);
-	pack_u32(p, r->flags);
-	pack_u32(p, r->service);
-	pack_str(p, r->upgrade);
-	pack_close(p);
-}
-
 int
 snapshot_encode(const struct snapshot *s, struct buf *out)
 {
@@ -123,7 +110,7 @@ snapshot_encode(const struct snapshot *s, struct buf *out)
 		pack_service(&p, &s->services[i]);
 	pack_u32(&p, s->nroutes);
 	for (uint32_t i = 0; i < s->nroutes; i++)
-		pack_route(&p, &s->routes[i]);
+		snapshot_pack_route(&p, &s->routes[i]);
 	return p.error;
 }
 
@@ -166,32 +153,23 @@ struct owned {
 	struct arena arena;
 };
 
-struct reader {
-	struct unpacker u;
-	struct arena *arena;
-	struct err *err;
-	uint32_t endpoints; /* so far, over all services */
-};
-
-/* A value is out of bounds; the first complaint stays. */
 static void
-bad(struct reader *r, const char *what)
+bad(struct snapshot_reader *r, const char *what)
 {
 	if (r->u.error != 0)
 		return;
 	r->u.error = err_set(r->err, -EBADMSG, "snapshot: bad %s", what);
 }
 
-static void
-must(struct reader *r, bool ok, const char *what)
+void
+snapshot_must(struct snapshot_reader *r, bool ok, const char *what)
 {
 	if (!ok)
 		bad(r, what);
 }
 
-/* Room for n structs; NULL with an error set, also when n is 0. */
-static void *
-room(struct reader *r, uint32_t n, size_t size)
+void *
+snapshot_room(struct snapshot_reader *r, uint32_t n, size_t size)
 {
 	void *p;
 
@@ -204,28 +182,29 @@ room(struct reader *r, uint32_t n, size_t size)
 }
 
 static void
-read_listener(struct reader *r, struct snapshot_listener *l)
+read_listener(struct snapshot_reader *r, struct snapshot_listener *l)
 {
 	unpack_open(&r->u);
 	l->id = unpack_u32(&r->u);
 	l->flags = unpack_u32(&r->u);
 	l->address = unpack_str(&r->u, r->arena, SNAPSHOT_ADDRESS_MAX);
 	unpack_close(&r->u);
-	must(r, l->flags <= SNAPSHOT_LISTENER_INTERNAL, "listener flags");
+	snapshot_must(
+	    r, l->flags <= SNAPSHOT_LISTENER_INTERNAL, "listener flags");
 }
 
 static void
-read_network(struct reader *r, struct snapshot_network *n)
+read_network(struct snapshot_reader *r, struct snapshot_network *n)
 {
 	unpack_open(&r->u);
 	unpack_bytes(&r->u, n->address, sizeof(n->address));
 	n->prefix = unpack_u32(&r->u);
 	unpack_close(&r->u);
-	must(r, n->prefix <= 128, "network prefix");
+	snapshot_must(r, n->prefix <= 128, "network prefix");
 }
 
 static void
-read_endpoint(struct reader *r, struct snapshot_endpoint *e)
+read_endpoint(struct snapshot_reader *r, struct snapshot_endpoint *e)
 {
 	struct address parsed;
 
@@ -238,39 +217,41 @@ read_endpoint(struct reader *r, struct snapshot_endpoint *e)
 	unpack_close(&r->u);
 	if (r->u.error != 0)
 		return;
-	must(r, e->name[0] != '\0', "endpoint name");
-	must(r, address_parse(&parsed, e->address) == 0, "endpoint address");
-	must(r, e->cell < SNAPSHOT_ENDPOINTS_MAX, "endpoint cell");
-	must(r, e->weight >= 1 && e->weight <= SNAPSHOT_WEIGHT_MAX,
+	snapshot_must(r, e->name[0] != '\0', "endpoint name");
+	snapshot_must(
+	    r, address_parse(&parsed, e->address) == 0, "endpoint address");
+	snapshot_must(r, e->cell < SNAPSHOT_ENDPOINTS_MAX, "endpoint cell");
+	snapshot_must(r, e->weight >= 1 && e->weight <= SNAPSHOT_WEIGHT_MAX,
 	    "endpoint weight");
 }
 
 static void
-read_calls(struct reader *r, struct snapshot_service *s)
+read_calls(struct snapshot_reader *r, struct snapshot_service *s)
 {
 	uint32_t *calls;
 
 	s->ncalls = unpack_count(&r->u, SNAPSHOT_CALLS_MAX);
-	s->calls = calls = room(r, s->ncalls, sizeof(*calls));
+	s->calls = calls = snapshot_room(r, s->ncalls, sizeof(*calls));
 	for (uint32_t i = 0; i < s->ncalls && r->u.error == 0; i++)
 		calls[i] = unpack_u32(&r->u);
 }
 
 static void
-read_endpoints(struct reader *r, struct snapshot_service *s)
+read_endpoints(struct snapshot_reader *r, struct snapshot_service *s)
 {
 	struct snapshot_endpoint *list;
 
 	s->nendpoints = unpack_count(&r->u, SNAPSHOT_ENDPOINTS_MAX);
 	r->endpoints += s->nendpoints;
-	must(r, r->endpoints <= SNAPSHOT_ENDPOINTS_MAX, "number of endpoints");
-	s->endpoints = list = room(r, s->nendpoints, sizeof(*list));
+	snapshot_must(
+	    r, r->endpoints <= SNAPSHOT_ENDPOINTS_MAX, "number of endpoints");
+	s->endpoints = list = snapshot_room(r, s->nendpoints, sizeof(*list));
 	for (uint32_t i = 0; i < s->nendpoints && r->u.error == 0; i++)
 		read_endpoint(r, &list[i]);
 }
 
 static void
-read_service(struct reader *r, struct snapshot_service *s)
+read_service(struct snapshot_reader *r, struct snapshot_service *s)
 {
 	unpack_open(&r->u);
 	s->name = unpack_str(&r->u, r->arena, SNAPSHOT_NAME_MAX);
@@ -294,49 +275,28 @@ read_service(struct reader *r, struct snapshot_service *s)
 	unpack_close(&r->u);
 	if (r->u.error != 0)
 		return;
-	must(r, s->name[0] != '\0', "service name");
-	must(r, s->cell < SNAPSHOT_SERVICES_MAX, "service cell");
-	must(r, s->flags <= SNAPSHOT_SERVICE_STARTING, "service flags");
-	must(r, s->balance <= SNAPSHOT_HASH, "balance");
-	must(r, s->hash <= SNAPSHOT_HASH_SOURCE, "hash");
-	must(r, s->eject_percent <= 100, "share of ejected endpoints");
+	snapshot_must(r, s->name[0] != '\0', "service name");
+	snapshot_must(r, s->cell < SNAPSHOT_SERVICES_MAX, "service cell");
+	snapshot_must(
+	    r, s->flags <= SNAPSHOT_SERVICE_STARTING, "service flags");
+	snapshot_must(r, s->balance <= SNAPSHOT_HASH, "balance");
+	snapshot_must(r, s->hash <= SNAPSHOT_HASH_SOURCE, "hash");
+	snapshot_must(r, s->eject_percent <= 100, "share of ejected endpoints");
 	read_calls(r, s);
 	read_endpoints(r, s);
 }
 
 static void
-check_calls(struct reader *r, const struct snapshot *s)
+check_calls(struct snapshot_reader *r, const struct snapshot *s)
 {
 	for (uint32_t i = 0; i < s->nservices && r->u.error == 0; i++)
 		for (uint32_t k = 0; k < s->services[i].ncalls; k++)
-			must(r, s->services[i].calls[k] < s->nservices,
+			snapshot_must(r, s->services[i].calls[k] < s->nservices,
 			    "index of a called service");
 }
 
 static void
-read_route(struct reader *r, struct snapshot_route *t, uint32_t nservices)
-{
-	unpack_open(&r->u);
-	t->host = unpack_str(&r->u, r->arena, SNAPSHOT_HOST_MAX);
-	t->path = unpack_str(&r->u, r->arena, SNAPSHOT_PATH_MAX);
-	t->rewrite = unpack_str(&r->u, r->arena, SNAPSHOT_PATH_MAX);
-	t->methods = unpack_u32(&r->u);
-	t->flags = unpack_u32(&r->u);
-	t->service = unpack_u32(&r->u);
-	t->upgrade = unpack_str(&r->u, r->arena, SNAPSHOT_UPGRADE_MAX);
-	unpack_close(&r->u);
-	if (r->u.error != 0)
-		return;
-	must(r, t->path[0] == '/', "route path");
-	must(r, t->rewrite[0] == '/' || !(t->flags & SNAPSHOT_ROUTE_REWRITE),
-	    "rewrite");
-	must(r, t->methods < 2 * SNAPSHOT_OPTIONS, "route methods");
-	must(r, t->flags < 2 * SNAPSHOT_ROUTE_INTERNAL, "route flags");
-	must(r, t->service < nservices, "service of a route");
-}
-
-static void
-read_parts(struct reader *r, struct snapshot *s)
+read_parts(struct snapshot_reader *r, struct snapshot *s)
 {
 	struct snapshot_listener *listeners;
 	struct snapshot_network *trusted;
@@ -344,41 +304,43 @@ read_parts(struct reader *r, struct snapshot *s)
 	struct snapshot_route *routes;
 
 	s->nlisteners = unpack_count(&r->u, SNAPSHOT_LISTENERS_MAX);
-	s->listeners = listeners = room(r, s->nlisteners, sizeof(*listeners));
+	s->listeners = listeners = snapshot_room(
+	    r, s->nlisteners, sizeof(*listeners));
 	for (uint32_t i = 0; i < s->nlisteners && r->u.error == 0; i++)
 		read_listener(r, &listeners[i]);
 	s->ntrusted = unpack_count(&r->u, SNAPSHOT_NETWORKS_MAX);
-	s->trusted = trusted = room(r, s->ntrusted, sizeof(*trusted));
+	s->trusted = trusted = snapshot_room(r, s->ntrusted, sizeof(*trusted));
 	for (uint32_t i = 0; i < s->ntrusted && r->u.error == 0; i++)
 		read_network(r, &trusted[i]);
 	s->nservices = unpack_count(&r->u, SNAPSHOT_SERVICES_MAX);
-	s->services = services = room(r, s->nservices, sizeof(*services));
+	s->services = services = snapshot_room(
+	    r, s->nservices, sizeof(*services));
 	for (uint32_t i = 0; i < s->nservices && r->u.error == 0; i++)
 		read_service(r, &services[i]);
 	check_calls(r, s);
 	s->nroutes = unpack_count(&r->u, SNAPSHOT_ROUTES_MAX);
-	s->routes = routes = room(r, s->nroutes, sizeof(*routes));
+	s->routes = routes = snapshot_room(r, s->nroutes, sizeof(*routes));
 	for (uint32_t i = 0; i < s->nroutes && r->u.error == 0; i++)
-		read_route(r, &routes[i], s->nservices);
+		snapshot_read_route(r, &routes[i], s->nservices);
 }
 
 static void
-read_head(struct reader *r, struct snapshot *s)
+read_head(struct snapshot_reader *r, struct snapshot *s)
 {
 	unpack_open(&r->u);
 	s->generation = unpack_u64(&r->u);
 	for (unsigned i = 0; i < LIMITS_N; i++)
 		*limits_at(&s->limits, &limits_rows[i]) = unpack_u32(&r->u);
 	unpack_close(&r->u);
-	must(r, limits_over(&s->limits) == NULL, "limit");
+	snapshot_must(r, limits_over(&s->limits) == NULL, "limit");
 }
 
 static void
-read_all(struct reader *r, struct snapshot *s)
+read_all(struct snapshot_reader *r, struct snapshot *s)
 {
 	uint32_t magic = unpack_u32(&r->u), version = unpack_u32(&r->u);
 
-	must(r, magic == MAGIC, "magic: not a snapshot");
+	snapshot_must(r, magic == MAGIC, "magic: not a snapshot");
 	if (r->u.error == 0 &&
 	    (version > SNAPSHOT_VERSION || version + 1 < SNAPSHOT_VERSION ||
 		version == 0))
@@ -387,14 +349,14 @@ read_all(struct reader *r, struct snapshot *s)
 		    SNAPSHOT_VERSION);
 	read_head(r, s);
 	read_parts(r, s);
-	must(r, r->u.at == r->u.end, "length: bytes behind the end");
+	snapshot_must(r, r->u.at == r->u.end, "length: bytes behind the end");
 }
 
 int
 snapshot_decode(
     const void *data, size_t n, struct snapshot **out, struct err *err)
 {
-	struct reader r = { .err = err };
+	struct snapshot_reader r = { .err = err };
 	struct owned *o = calloc(1, sizeof(*o));
 
 	*out = NULL;

@@ -44,6 +44,10 @@
 #define SNAPSHOT_PATH_MAX 1024
 #define SNAPSHOT_UPGRADE_MAX 256
 #define SNAPSHOT_WEIGHT_MAX 1000
+#define SNAPSHOT_LINES_MAX 10240 /* header lines of a route */
+#define SNAPSHOT_NAMES_MAX 2112	 /* header names of a route */
+#define SNAPSHOT_ORIGINS_MAX 8192
+#define SNAPSHOT_BURST_MAX 1000000
 
 enum {
 	SNAPSHOT_LISTENER_INTERNAL = 1, /* callers are services, by token */
@@ -136,6 +140,8 @@ enum {
 	SNAPSHOT_ROUTE_STRIP = 2,    /* the prefix is taken off */
 	SNAPSHOT_ROUTE_REWRITE = 4,  /* `rewrite` stands in its place */
 	SNAPSHOT_ROUTE_INTERNAL = 8, /* only on internal listeners */
+	SNAPSHOT_ROUTE_HTTPS = 16,   /* redirect only what came without TLS */
+	SNAPSHOT_ROUTE_CREDENTIALS = 32, /* of CORS */
 };
 
 struct snapshot_route {
@@ -146,6 +152,27 @@ struct snapshot_route {
 	uint32_t methods;    /* a set of SNAPSHOT_GET ...; 0: any */
 	uint32_t flags;	     /* SNAPSHOT_ROUTE_* */
 	uint32_t service;    /* index into services */
+
+	/*
+	 * Headers: "Name: value" lines, each with a '\n' behind it, that take
+	 * the place of what came under these names; and names that go.
+	 */
+	const char *request_set, *request_remove;   /* remove: "a b" */
+	const char *response_set, *response_remove; /* "": none */
+
+	/* Where to instead, with ${host}, ${path} and ${query}; "": no. */
+	const char *redirect;
+	uint32_t redirect_status; /* 301, 302, 303, 307, 308 */
+
+	/* `count` in `period` seconds and `burst` at once; count 0: no limit.*/
+	uint32_t rate_count, rate_period_s, rate_burst;
+	const char *rate_header; /* whose value is the key; "": the address */
+
+	const char *cors_origins; /* "https://example.org ...", "*"; "" no */
+	uint32_t cors_methods;	  /* a set of SNAPSHOT_GET ...; 0: those that
+				     need no leave */
+	const char *cors_headers, *cors_expose; /* "A, B" */
+	uint32_t cors_max_age_s;		/* 0: not said */
 };
 
 struct snapshot {

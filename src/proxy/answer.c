@@ -264,7 +264,7 @@ interim(struct exchange *x, const struct head *h)
 
 	if (h->status == 100 || x->http10)
 		return 0;
-	iov.iov_len = compose_interim(h, x->w->heads, WORKER_HEADS);
+	iov.iov_len = compose_interim(x, h, x->w->heads, WORKER_HEADS);
 	return iov.iov_len == 0
 	    ? 0
 	    : downstream_send(x->down, iov.iov_len, &iov, 1);

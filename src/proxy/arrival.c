@@ -10,6 +10,7 @@
 #include "proxy/compose.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
+#include "proxy/policy.h"
 #include "proxy/pump.h"
 #include "proxy/service.h"
 #include "proxy/table.h"
@@ -113,6 +114,22 @@ read_head(struct exchange *x, const struct head *h)
 	}
 }
 
+/* A preflight belongs to the route of the request that it asks leave for. */
+static const struct table_route *
+preflight_route(struct exchange *x, const struct head *h, struct route_query q)
+{
+	const struct table_route *to;
+	struct route_answer a;
+	enum method asked;
+
+	if (!x->w->table->cors || !policy_preflight(h, &asked))
+		return NULL;
+	q.method = method_bit(asked);
+	route_find(x->w->table->routes, &q, &a);
+	to = a.rule != NULL ? a.rule->to : NULL;
+	return to != NULL && to->policy != NULL && to->policy->cors ? to : NULL;
+}
+
 static const struct table_route *
 find_route(struct exchange *x, const struct head *h)
 {
@@ -123,8 +140,13 @@ find_route(struct exchange *x, const struct head *h)
 		.method = method_bit(h->method),
 		.internal = x->down->peer->internal,
 	};
+	const struct table_route *to = NULL;
 	struct route_answer a;
 
+	if (h->method == METHOD_OPTIONS)
+		to = preflight_route(x, h, q);
+	if (to != NULL)
+		return to;
 	route_find(x->w->table->routes, &q, &a);
 	if (a.rule != NULL)
 		return a.rule->to;
@@ -194,6 +216,8 @@ prepare(struct exchange *x, const struct head *h)
 		return false;
 	enter_service(x, to->svc);
 	if (!let_in(x, h, &caller, to->svc))
+		return false;
+	if (to->policy != NULL && !policy_admit(x, h, to->policy))
 		return false;
 	if (h->framing == FRAMING_LENGTH && h->length > to->svc->conf.body) {
 		worker_hit(x->w, LIMIT_BODY);

@@ -9,6 +9,8 @@
 #include "model/route.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
+#include "proxy/pen.h"
+#include "proxy/policy.h"
 #include "proxy/service.h"
 #include "proxy/table.h"
 #include "proxy/worker.h"
@@ -32,51 +34,6 @@
 
 /* Room for what we add, without the variable parts. */
 #define ADDED 640
-
-/* --- writing -------------------------------------------------------------- */
-
-/* A cursor into memory that is known to be enough. */
-struct pen {
-	char *at;
-};
-
-static void
-put(struct pen *p, const void *data, size_t n)
-{
-	memcpy(p->at, data, n);
-	p->at += n;
-}
-
-static void
-put_span(struct pen *p, struct span s)
-{
-	if (s.n > 0)
-		put(p, s.p, s.n);
-}
-
-#define PUT(p, lit) put((p), "" lit, sizeof(lit) - 1)
-
-static void
-put_u64(struct pen *p, uint64_t v)
-{
-	char digits[20];
-	size_t n = sizeof(digits);
-
-	do {
-		digits[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v != 0);
-	put(p, digits + n, sizeof(digits) - n);
-}
-
-static void
-put_line(struct pen *p, struct span name, struct span value)
-{
-	put_span(p, name);
-	put(p, ": ", 2);
-	put_span(p, value);
-	put(p, "\r\n", 2);
-}
 
 /* --- lines that are passed on --------------------------------------------- */
 
@@ -120,6 +77,17 @@ put_lines(struct pen *p, const struct head *h, uint64_t drop)
 		run.n += line.n;
 	}
 	put_span(p, run);
+}
+
+/* The same where the route says what goes, one by one. */
+static void
+put_lines_but(struct pen *p, const struct head *h, uint64_t drop,
+    const struct policy_edit *e)
+{
+	for (size_t i = 0; i < h->nheaders; i++)
+		if (!dropped(&h->headers[i], drop | e->drop) &&
+		    !policy_drops(e, &h->headers[i]))
+			put_span(p, head_line(h, i));
 }
 
 /* --- the request ---------------------------------------------------------- */
@@ -294,10 +262,12 @@ compose_request(struct exchange *x, const struct head *h,
 	struct span name = span_of(caller);
 	struct span host = h->host.n > 0 ? h->host : span_of(x->svc->name);
 	uint64_t drop = OURS | (trusted ? 0 : TRUSTED);
+	const struct policy_edit *e = to->policy != NULL ? &to->policy->request
+							 : NULL;
 	size_t most = h->size + strlen(to->conf->rewrite) + to->prefix.n +
 	    2 * host.n + name.n + x->down->peer->text_len + ADDED;
 	struct pen p;
-	int r = buf_reserve(&x->req, most);
+	int r = buf_reserve(&x->req, most + (e != NULL ? e->lines.n : 0));
 
 	if (r < 0)
 		return r;
@@ -315,7 +285,12 @@ compose_request(struct exchange *x, const struct head *h,
 	}
 	PUT(&p, " HTTP/1.1\r\n");
 	put_line(&p, SPAN("Host"), host);
-	put_lines(&p, h, drop);
+	if (e == NULL) {
+		put_lines(&p, h, drop);
+	} else {
+		put_lines_but(&p, h, drop, e);
+		put_span(&p, e->lines);
+	}
 	put_added(&p, x, h, to, trusted);
 	if (name.n > 0)
 		put_line(&p, SPAN("Drover-Caller"), name);
@@ -336,17 +311,53 @@ put_status(struct pen *p, unsigned status, struct span reason)
 	PUT(p, "\r\n");
 }
 
+static size_t
+room_for_rules(const struct exchange *x)
+{
+	return x != NULL && x->policy != NULL ? x->policy->room : 0;
+}
+
+/* What the route's rules say on each answer: whom it is for, what is left. */
+static void
+put_rules(struct pen *p, const struct exchange *x)
+{
+	if (x == NULL || x->policy == NULL)
+		return;
+	put_span(p, x->origin != NULL ? x->origin->lines : x->policy->others);
+	if (!x->rated)
+		return;
+	put_span(p, x->policy->rate_lines);
+	put_u64(p, x->rate_left);
+	PUT(p, ";t=");
+	put_u64(p, x->rate_reset_s);
+	PUT(p, "\r\n");
+}
+
+static void
+put_answer_lines(struct pen *p, const struct exchange *x, const struct head *h)
+{
+	uint64_t drop = BIT(DROVER_ERROR) | BIT(X_REQUEST_ID);
+
+	if (x->decode)
+		drop |= BIT(TRAILER); /* they went with the chunks */
+	if (x->policy == NULL) {
+		put_lines(p, h, drop);
+		return;
+	}
+	put_lines_but(p, h, drop, &x->policy->response);
+	put_span(p, x->policy->response.lines);
+	put_rules(p, x);
+}
+
 size_t
 compose_answer(struct exchange *x, const struct head *h, char *out, size_t size)
 {
 	struct pen p = { out };
 
-	if (h->size + ADDED > size)
+	if (h->size + ADDED + room_for_rules(x) > size)
 		return 0;
 	put_status(&p, h->status, h->reason);
-	put_lines(&p, h,
-	    BIT(DROVER_ERROR) | BIT(X_REQUEST_ID) |
-		(x->decode ? BIT(TRAILER) : 0)); /* they went with the chunks */
+	put_answer_lines(&p, x, h);
 	PUT(&p, "X-Request-Id: ");
 	put(&p, x->id, x->id_len);
 	PUT(&p, "\r\n");
@@ -363,14 +374,18 @@ compose_answer(struct exchange *x, const struct head *h, char *out, size_t size)
 }
 
 size_t
-compose_interim(const struct head *h, char *out, size_t size)
+compose_interim(
+    const struct exchange *x, const struct head *h, char *out, size_t size)
 {
 	struct pen p = { out };
 
 	if (h->size + ADDED > size)
 		return 0;
 	put_status(&p, h->status, h->reason);
-	put_lines(&p, h, BIT(DROVER_ERROR));
+	if (x->policy == NULL)
+		put_lines(&p, h, BIT(DROVER_ERROR));
+	else
+		put_lines_but(&p, h, BIT(DROVER_ERROR), &x->policy->response);
 	PUT(&p, "\r\n");
 	return (size_t)(p.at - out);
 }
@@ -414,7 +429,7 @@ compose_problem(const struct compose_problem *p, char *out, size_t size)
 	size_t n = problem_body(p, body, sizeof(body));
 	struct pen pen = { out };
 
-	if (size < sizeof(body) + ADDED)
+	if (size < sizeof(body) + ADDED + room_for_rules(p->x))
 		return 0;
 	put_status(&pen, p->status, span_of(http_reason(p->status)));
 	PUT(&pen,
@@ -433,6 +448,7 @@ compose_problem(const struct compose_problem *p, char *out, size_t size)
 	}
 	if (p->allowed != 0)
 		put_allow(&pen, p->allowed);
+	put_rules(&pen, p->x);
 	if (p->challenge)
 		PUT(&pen, "WWW-Authenticate: Basic realm=\"drover\"\r\n");
 	if (p->close)
@@ -443,4 +459,75 @@ compose_problem(const struct compose_problem *p, char *out, size_t size)
 	if (!p->head)
 		put(&pen, body, n);
 	return (size_t)(pen.at - out);
+}
+
+/* --- answers of a route's rules ------------------------------------------- */
+
+static void
+put_end(struct pen *p, const struct exchange *x)
+{
+	PUT(p, "X-Request-Id: ");
+	put(p, x->id, x->id_len);
+	PUT(p, "\r\n");
+	if (!exchange_goes_on(x))
+		PUT(p, "Connection: close\r\n");
+	else if (x->http10)
+		PUT(p, "Connection: keep-alive\r\n");
+	PUT(p, "\r\n");
+}
+
+static struct span
+piece_of(const struct policy *rules, unsigned i, const struct head *h)
+{
+	switch (rules->pieces[i].piece) {
+	case PIECE_HOST:
+		return h->hostname;
+	case PIECE_PATH:
+		return h->path;
+	case PIECE_QUERY:
+		/* With its '?', which stands before it in the target. */
+		if (h->query.p == NULL)
+			return h->query;
+		return (struct span){ h->query.p - 1, h->query.n + 1 };
+	default:
+		return rules->pieces[i].text;
+	}
+}
+
+size_t
+compose_redirect(
+    const struct exchange *x, const struct head *h, char *out, size_t size)
+{
+	const struct policy *rules = x->policy;
+	struct pen p = { out };
+	size_t n = ADDED + rules->room;
+
+	for (unsigned i = 0; i < rules->npieces; i++)
+		n += piece_of(rules, i, h).n;
+	if (n > size)
+		return 0;
+	put_status(&p, rules->status, span_of(http_reason(rules->status)));
+	PUT(&p, "Location: ");
+	for (unsigned i = 0; i < rules->npieces; i++)
+		put_span(&p, piece_of(rules, i, h));
+	PUT(&p, "\r\nContent-Length: 0\r\n");
+	put_rules(&p, x);
+	put_end(&p, x);
+	return (size_t)(p.at - out);
+}
+
+size_t
+compose_preflight(const struct exchange *x, char *out, size_t size)
+{
+	const struct policy *rules = x->policy;
+	struct pen p = { out };
+
+	if (ADDED + rules->room > size)
+		return 0;
+	put_status(&p, 204, SPAN("No Content"));
+	put_rules(&p, x);
+	if (x->origin != NULL || rules->norigins == 0)
+		put_span(&p, rules->preflight);
+	put_end(&p, x);
+	return (size_t)(p.at - out);
 }

@@ -38,7 +38,8 @@ size_t compose_answer(
     struct exchange *x, const struct head *h, char *out, size_t size);
 
 /* An interim answer (103), with the lines that came. */
-size_t compose_interim(const struct head *h, char *out, size_t size);
+size_t compose_interim(
+    const struct exchange *x, const struct head *h, char *out, size_t size);
 
 struct compose_problem {
 	unsigned status;
@@ -50,10 +51,16 @@ struct compose_problem {
 	bool challenge;	  /* WWW-Authenticate */
 	bool head;	  /* no body */
 	bool close;
-	bool keep_alive; /* to be said: HTTP/1.0 */
+	bool keep_alive;	  /* to be said: HTTP/1.0 */
+	const struct exchange *x; /* whose route adds to it; NULL: none */
 };
 
 /* An answer of our own, head and body. Its length. */
 size_t compose_problem(const struct compose_problem *p, char *out, size_t size);
+
+/* Answers of a policy, all head. Their length; 0: it does not fit. */
+size_t compose_redirect(
+    const struct exchange *x, const struct head *h, char *out, size_t size);
+size_t compose_preflight(const struct exchange *x, char *out, size_t size);
 
 #endif /* PROXY_COMPOSE_H */

@@ -10,6 +10,7 @@
 #include "proxy/compose.h"
 #include "proxy/downstream.h"
 #include "proxy/endpoint.h"
+#include "proxy/policy.h"
 #include "proxy/service.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -84,6 +85,7 @@ exchange_free(struct exchange *x)
 			budget_give(&x->svc->budget);
 	}
 	service_unref(x->svc);
+	policy_unref(x->policy);
 	if (!spare(x))
 		throw_away(x);
 }
@@ -227,30 +229,48 @@ count_fault(struct exchange *x, enum scoreboard_fault fault)
 }
 
 void
-exchange_problem(struct exchange *x, struct compose_problem *p)
+exchange_name(struct exchange *x)
+{
+	if (x->id_len != 0)
+		return;
+	worker_id(x->w, x->id);
+	x->id_len = WORKER_ID;
+}
+
+/* A body that nobody will read ends the connection. */
+bool
+exchange_goes_on(const struct exchange *x)
+{
+	return x->keep && x->read_all && !x->w->draining;
+}
+
+void
+exchange_reply(struct exchange *x, unsigned status, size_t n)
 {
 	struct downstream *d = x->down;
-	struct iovec iov;
-	bool keep, whole = x->read_all;
+	struct iovec iov = { x->w->heads, n };
+	bool keep = exchange_goes_on(x), whole = x->read_all;
 
-	if (x->id_len == 0) {
-		worker_id(x->w, x->id);
-		x->id_len = WORKER_ID;
-	}
-	keep = x->keep && whole && !x->w->draining;
-	p->id = (struct span){ x->id, x->id_len };
-	p->head = x->method == METHOD_HEAD;
-	p->close = !keep;
-	p->keep_alive = x->http10;
-	iov.iov_base = x->w->heads;
-	iov.iov_len = compose_problem(p, x->w->heads, WORKER_HEADS);
-	count_fault(x, p->fault);
-	count_end(x, p->status / 100);
+	count_end(x, status / 100);
 	end(x, false);
 	if (downstream_send(d, iov.iov_len, &iov, 1) < 0)
 		downstream_close(d);
 	else
 		downstream_done(d, keep, whole);
+}
+
+void
+exchange_problem(struct exchange *x, struct compose_problem *p)
+{
+	exchange_name(x);
+	p->id = (struct span){ x->id, x->id_len };
+	p->head = x->method == METHOD_HEAD;
+	p->close = !exchange_goes_on(x);
+	p->keep_alive = x->http10;
+	p->x = x;
+	count_fault(x, p->fault);
+	exchange_reply(
+	    x, p->status, compose_problem(p, x->w->heads, WORKER_HEADS));
 }
 
 void

@@ -44,6 +44,8 @@
 struct compose_problem;
 struct downstream;
 struct endpoint;
+struct policy;
+struct policy_origin;
 struct service;
 struct upstream;
 struct worker;
@@ -113,6 +115,12 @@ struct exchange {
 	unsigned ntried;
 	bool forgivable; /* the last of them may be tried again */
 
+	/* What its route adds. */
+	struct policy *policy;		    /* a reference, or NULL */
+	const struct policy_origin *origin; /* of CORS; NULL: another one */
+	bool rated;			    /* a token was asked for */
+	uint32_t rate_left, rate_reset_s;
+
 	uint64_t key; /* of the consistent hash */
 	uint64_t started_us, queued_us;
 	char id[EXCHANGE_ID_MAX];
@@ -165,6 +173,11 @@ void exchange_cancel(struct exchange *x);
 void exchange_fail(struct exchange *x, unsigned status,
     enum scoreboard_fault fault, const char *detail);
 void exchange_problem(struct exchange *x, struct compose_problem *p);
+
+/* Answer with the n bytes in w->heads, a whole answer. Ends x. */
+void exchange_reply(struct exchange *x, unsigned status, size_t n);
+void exchange_name(struct exchange *x);		 /* an id, if it has none */
+bool exchange_goes_on(const struct exchange *x); /* after such an answer */
 
 /* The answer is complete. Ends x. */
 void exchange_finish(struct exchange *x);

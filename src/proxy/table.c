@@ -8,6 +8,7 @@
 
 #include "proxy/endpoint.h"
 #include "proxy/gate.h"
+#include "proxy/policy.h"
 #include "proxy/service.h"
 #include "proxy/worker.h"
 
@@ -143,6 +144,23 @@ build_route(struct table *t, uint32_t i, struct route_rule *rule, char **at)
 		.internal = conf->flags & SNAPSHOT_ROUTE_INTERNAL,
 		.to = to,
 	};
+}
+
+static int
+build_policies(struct table *t)
+{
+	for (uint32_t i = 0; i < t->snap->nroutes; i++) {
+		const struct snapshot_route *conf = &t->snap->routes[i];
+		struct table_route *to = &t->to[i];
+
+		if (!policy_wanted(conf))
+			continue;
+		to->policy = policy_new(conf, to->svc->name);
+		if (to->policy == NULL)
+			return -ENOMEM;
+		t->cors = t->cors || to->policy->cors;
+	}
+	return 0;
 }
 
 static int
@@ -297,7 +315,7 @@ table_apply(struct worker *w, struct snapshot *snap, struct err *err)
 	b.t->snap = snap;
 	map_init(&b.t->callers);
 	if (build_services(&b) == 0 && build_routes(b.t) == 0 &&
-	    build_names(b.t, &names) == 0) {
+	    build_policies(b.t) == 0 && build_names(b.t, &names) == 0) {
 		put_in_force(&b, &names);
 		r = 0;
 	}
@@ -317,6 +335,8 @@ table_free(struct table *t)
 		return;
 	for (uint32_t i = 0; t->services != NULL && i < t->snap->nservices; i++)
 		service_unref(t->services[i]);
+	for (uint32_t i = 0; t->to != NULL && i < t->snap->nroutes; i++)
+		policy_unref(t->to[i].policy);
 	free(t->services);
 	route_table_free(t->routes);
 	map_done(&t->callers);

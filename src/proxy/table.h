@@ -21,6 +21,7 @@
 #include "link/snapshot.h"
 #include "model/route.h"
 
+struct policy;
 struct service;
 struct worker;
 
@@ -29,6 +30,7 @@ struct table_route {
 	struct service *svc;
 	size_t matched;	    /* bytes of the path that strip and rewrite take */
 	struct span prefix; /* "X-Forwarded-Prefix: /a\r\n", or empty */
+	struct policy *policy; /* NULL: it has no rules */
 };
 
 struct table {
@@ -38,6 +40,7 @@ struct table {
 	struct service **services; /* in the snapshot's order, references */
 	struct map callers;	   /* snapshot_service by token */
 	char *prefixes;
+	bool cors; /* some route answers preflights */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "link/address.h"
 #include "link/scoreboard.h"
 #include "link/snapshot.h"
@@ -35,6 +36,22 @@ check_service(const struct snapshot *s, const struct snapshot_service *v)
 		MUST(e->cell < SCOREBOARD_ENDPOINTS && e->weight > 0);
 		MUST(address_parse(&a, e->address) == 0);
 	}
+}
+
+/* Nothing in it ends a line of a head but the ends of lines. */
+static void
+check_route(const struct snapshot *s, const struct snapshot_route *r)
+{
+	const char *const texts[] = { r->request_set, r->request_remove,
+		r->response_set, r->response_remove, r->redirect,
+		r->cors_origins, r->cors_headers, r->cors_expose };
+
+	MUST(r->path[0] == '/' && r->service < s->nservices);
+	MUST(r->rate_count == 0 || (r->rate_burst > 0 && r->rate_period_s > 0));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		for (const char *c = texts[i]; *c != '\0'; c++)
+			MUST((unsigned char)*c >= 0x20 ||
+			    (*c == '\n' && (i == 0 || i == 2)));
 }
 
 static void
@@ -69,8 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < s->nservices; i++)
 		check_service(s, &s->services[i]);
 	for (uint32_t i = 0; i < s->nroutes; i++)
-		MUST(s->routes[i].path[0] == '/' &&
-		    s->routes[i].service < s->nservices);
+		check_route(s, &s->routes[i]);
 	check_again(s);
 	snapshot_free(s);
 	return 0;

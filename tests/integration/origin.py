@@ -189,6 +189,14 @@ async def on_hints(req, r, w):
     reply(w, b"done")
 
 
+async def on_cors(req, r, w):
+    reply(w, b"text", headers=[
+        ("Access-Control-Allow-Origin", "https://evil.org"),
+        ("access-control-allow-credentials", "true"),
+        ("ACCESS-CONTROL-X-EVIL", "1"), ("RateLimit", "evil"),
+        ("ratelimit-policy", "evil"), ("Vary", "Accept")])
+
+
 async def on_reset(req, r, w):
     """No answer: the connection ends."""
     return True

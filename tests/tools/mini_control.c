@@ -10,7 +10,8 @@
  *	service NAME CELL [key=number]... [hash=NAME] [token=TEXT] [calls=NAME]
  *	endpoint NAME CELL ADDRESS [WEIGHT]	of the last service
  *	route SERVICE PATH [host=H] [rewrite=P] [flags=N] [methods=N]
- *	      [upgrade=TOKEN]
+ *	      [upgrade=TOKEN] and the rules of struct snapshot_route by name, as
+ *	      rate_count=5 or request_set=X-A:%201%0a
  *	publish GENERATION	to every worker; then "ack INDEX GENERATION"
  *	raw GENERATION HEX	bytes instead of a snapshot
  *	endpoint? CELL		"endpoint inflight=N requests=N ..."
@@ -46,9 +47,10 @@
 #include "link/address.h"
 #include "link/scoreboard.h"
 #include "link/worker_msg.h"
+#include "mini_route.h"
 
 #define WORKERS 8
-#define WORDS 16
+#define WORDS 24
 #define ENDPOINTS_MAX 1024 /* of one service */
 
 struct peer {
@@ -262,16 +264,8 @@ cmd_route(char **w, int n)
 		char *value = strchr(w[k], '=');
 
 		*value++ = '\0';
-		if (strcmp(w[k], "host") == 0)
-			r->host = copy(value);
-		else if (strcmp(w[k], "rewrite") == 0)
-			r->rewrite = copy(value);
-		else if (strcmp(w[k], "flags") == 0)
-			r->flags = number(value);
-		else if (strcmp(w[k], "upgrade") == 0)
-			r->upgrade = copy(value);
-		else if (strcmp(w[k], "methods") == 0)
-			r->methods = number(value);
+		if (!mini_route_set(r, w[k], value))
+			die(w[k]);
 	}
 }
 
@@ -442,9 +436,11 @@ ask_worker(unsigned index)
 	scoreboard_worker_view(board, index, &v);
 	printf("worker pid=%d generation=%" PRIu64 " heartbeat=%" PRIu64
 	       " connections=%" PRIu64 " accepted=%" PRIu64 " requests=%" PRIu64
-	       " bad=%" PRIu64 " upstreams=%" PRIu64 " draining=%d\n",
+	       " bad=%" PRIu64 " upstreams=%" PRIu64
+	       " draining=%d lost=%" PRIu64 "\n",
 	    (int)v.pid, v.generation, v.heartbeat_ms, v.connections, v.accepted,
-	    v.requests, v.bad_requests, v.upstreams, v.draining);
+	    v.requests, v.bad_requests, v.upstreams, v.draining,
+	    v.buckets_lost);
 }
 
 /* Only what was met. */

@@ -324,7 +324,8 @@ static const struct {
 	    "internal\n" },
 	{ "route: [{path: /a, colour: red}]\n",
 	    "s.yaml:3: route[0].colour: found an unknown key; allowed path, "
-	    "exact, host, methods, strip, rewrite, upgrade, expose\n" },
+	    "exact, host, methods, strip, rewrite, upgrade, expose, headers, "
+	    "redirect, rate_limit, cors\n" },
 	{ "route: [{path: /a, upgrade: websocket}]\n",
 	    "s.yaml:3: route[0].upgrade: found \"websocket\"; "
 	    "allowed " PROTOCOLS "\n" },

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "alloc.h"
+#include "base/array.h"
 #include "base/fd.h"
 #include "link/address.h"
 #include "link/pack.h"
@@ -68,7 +69,22 @@ static const struct snapshot_route routes[] = {
 	    .rewrite = "/v2/",
 	    .upgrade = "websocket other",
 	    .methods = SNAPSHOT_GET | SNAPSHOT_HEAD,
-	    .flags = SNAPSHOT_ROUTE_REWRITE },
+	    .flags = SNAPSHOT_ROUTE_REWRITE | SNAPSHOT_ROUTE_CREDENTIALS,
+	    .request_set = "X-A: 1\nX-B: 2: 3\n",
+	    .request_remove = "x-c x-d",
+	    .response_set = "X-E: 4\n",
+	    .response_remove = "x-f",
+	    .redirect = "https://${host}${path}",
+	    .redirect_status = 308,
+	    .rate_count = 100,
+	    .rate_period_s = 60,
+	    .rate_burst = 20,
+	    .rate_header = "x-key",
+	    .cors_origins = "https://a.org https://b.org",
+	    .cors_methods = SNAPSHOT_PUT,
+	    .cors_headers = "X-G, X-H",
+	    .cors_expose = "X-I",
+	    .cors_max_age_s = 600 },
 	{ .path = "/", .flags = SNAPSHOT_ROUTE_INTERNAL, .service = 1 },
 };
 static const struct snapshot example = {
@@ -86,6 +102,26 @@ static const struct snapshot example = {
 	.routes = routes,
 	.nroutes = 2,
 };
+
+static void
+same_rules(const struct snapshot_route *a, const struct snapshot_route *b)
+{
+	assert_string_equal(a->request_set, b->request_set);
+	assert_string_equal(a->request_remove, b->request_remove);
+	assert_string_equal(a->response_set, b->response_set);
+	assert_string_equal(a->response_remove, b->response_remove);
+	assert_string_equal(a->redirect, b->redirect);
+	assert_int_equal(a->redirect_status, b->redirect_status);
+	assert_int_equal(a->rate_count, b->rate_count);
+	assert_int_equal(a->rate_period_s, b->rate_period_s);
+	assert_int_equal(a->rate_burst, b->rate_burst);
+	assert_string_equal(a->rate_header, b->rate_header);
+	assert_string_equal(a->cors_origins, b->cors_origins);
+	assert_int_equal(a->cors_methods, b->cors_methods);
+	assert_string_equal(a->cors_headers, b->cors_headers);
+	assert_string_equal(a->cors_expose, b->cors_expose);
+	assert_int_equal(a->cors_max_age_s, b->cors_max_age_s);
+}
 
 static void
 encode(const struct snapshot *s, struct buf *b)
@@ -146,8 +182,9 @@ assert_example(const struct snapshot *s)
 	assert_string_equal(s->routes[0].path, "/image/");
 	assert_string_equal(s->routes[0].rewrite, "/v2/");
 	assert_string_equal(s->routes[0].upgrade, "websocket other");
+	same_rules(&s->routes[0], &routes[0]);
 	assert_int_equal(s->routes[0].methods, SNAPSHOT_GET | SNAPSHOT_HEAD);
-	assert_int_equal(s->routes[0].flags, SNAPSHOT_ROUTE_REWRITE);
+	assert_int_equal(s->routes[0].flags, routes[0].flags);
 	assert_int_equal(s->routes[1].service, 1);
 }
 
@@ -327,6 +364,54 @@ what_is_out_of_bounds_is_refused(void **state)
 	    (struct snapshot_route){ .path = "/", .service = 1 }, "service");
 }
 
+/* A worker writes these into heads as they are. */
+static void
+what_would_break_a_head_is_refused(void **state)
+{
+	static const char *const lines[] = { "X: 1", "X:1\n", ": 1\n", "X\n",
+		"X: 1\r\n", "X: a\tb\n", "\n", "X: 1\n\n", "X:\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		refused_route((struct snapshot_route){ .path = "/",
+				  .request_set = lines[i] },
+		    "header lines");
+		refused_route((struct snapshot_route){ .path = "/",
+				  .response_set = lines[i] },
+		    "header lines");
+	}
+	refused_route(
+	    (struct snapshot_route){ .path = "/", .request_remove = "a\nb" },
+	    "header names");
+	refused_route(
+	    (struct snapshot_route){
+		.path = "/", .redirect = "/a\r\nX: 1", .redirect_status = 302 },
+	    "redirect");
+	refused_route(
+	    (struct snapshot_route){
+		.path = "/", .redirect = "/a", .redirect_status = 304 },
+	    "redirect");
+	refused_route(
+	    (struct snapshot_route){ .path = "/", .cors_origins = "a\n" },
+	    "cors");
+	refused_route(
+	    (struct snapshot_route){ .path = "/", .cors_methods = 128 },
+	    "cors");
+	refused_route(
+	    (struct snapshot_route){
+		.path = "/", .rate_count = 1, .rate_period_s = 1 },
+	    "rate limit");
+	refused_route((struct snapshot_route){ .path = "/",
+			  .rate_count = 1,
+			  .rate_burst = 1000001,
+			  .rate_period_s = 1 },
+	    "rate limit");
+	refused_route(
+	    (struct snapshot_route){
+		.path = "/", .rate_count = 1, .rate_burst = 1 },
+	    "rate limit");
+}
+
 /* What version N-1 would send: records that end before our newest fields. */
 static void
 a_shorter_record_leaves_the_rest_zero(void **state)
@@ -484,6 +569,7 @@ main(void)
 		cmocka_unit_test(every_cut_and_every_byte_too_many_is_refused),
 		cmocka_unit_test(another_version_is_refused_with_the_reason),
 		cmocka_unit_test(what_is_out_of_bounds_is_refused),
+		cmocka_unit_test(what_would_break_a_head_is_refused),
 		cmocka_unit_test(a_shorter_record_leaves_the_rest_zero),
 		cmocka_unit_test(every_allocation_of_a_snapshot_may_fail),
 		cmocka_unit_test(a_message_arrives_with_its_descriptors),
