@@ -297,22 +297,13 @@ record_read_text(const struct records *r, unsigned worker,
 	return head >= at + n && head - at <= RECORD_TEXTS ? n : 0;
 }
 
-void
-record_hex(const unsigned char *data, size_t n, char *out)
-{
-	for (size_t i = 0; i < n; i++) {
-		*out++ = "0123456789abcdef"[data[i] >> 4];
-		*out++ = "0123456789abcdef"[data[i] & 15];
-	}
-}
-
 struct span
 record_id(const struct record *rec, char *buf)
 {
 	struct span s = { buf, 0 };
 
 	if (rec->flags & RECORD_ID_IS_TRACE) {
-		record_hex(rec->trace, sizeof(rec->trace), buf);
+		str_hex(buf, rec->trace, sizeof(rec->trace));
 		s.n = 2 * sizeof(rec->trace);
 	} else if (rec->id_len <= RECORD_ID_MAX) {
 		memcpy(buf, rec->tail, rec->id_len);
@@ -338,7 +329,6 @@ record_outcome_name(uint8_t outcome)
 		[OUTCOME_UNKNOWN] = "unknown",
 		[OUTCOME_ANSWERED] = "answered",
 		[OUTCOME_REFUSED] = "refused",
-		[OUTCOME_FULL] = "full",
 		[OUTCOME_STALE] = "stale",
 		[OUTCOME_EXITED] = "exited",
 		[OUTCOME_RESET] = "reset",

@@ -47,16 +47,15 @@ enum record_flags {
 	RECORD_RETRIED = 1 << 1,     /* within the budget */
 	RECORD_RESENT = 1 << 2,	     /* outside of it */
 	RECORD_REUSED = 1 << 3,	     /* a pooled connection, at the end */
-	RECORD_TLS = 1 << 4,
-	RECORD_UPGRADED = 1 << 5,
-	RECORD_CANCELLED = 1 << 6, /* the client went first */
-	RECORD_CUT = 1 << 7,	   /* the answer broke off */
-	RECORD_INTERNAL = 1 << 8,  /* it came through an internal listener */
-	RECORD_QUEUED = 1 << 9,
-	RECORD_CONTINUED = 1 << 10, /* the trace is the caller's */
-	RECORD_PATH_CUT = 1 << 11,  /* `tail` holds only its beginning */
-	RECORD_LOCAL = 1 << 12,	    /* the client is on a Unix socket */
-	RECORD_UNLOGGED = 1 << 13,  /* not for the access log */
+	RECORD_UPGRADED = 1 << 4,
+	RECORD_CANCELLED = 1 << 5, /* the client went first */
+	RECORD_CUT = 1 << 6,	   /* the answer broke off */
+	RECORD_INTERNAL = 1 << 7,  /* it came through an internal listener */
+	RECORD_QUEUED = 1 << 8,
+	RECORD_CONTINUED = 1 << 9, /* the trace is the caller's */
+	RECORD_PATH_CUT = 1 << 10, /* `tail` holds only its beginning */
+	RECORD_LOCAL = 1 << 11,	   /* the client is on a Unix socket */
+	RECORD_UNLOGGED = 1 << 12, /* not for the access log */
 };
 
 /* How an attempt at an endpoint ended. */
@@ -64,7 +63,6 @@ enum record_outcome {
 	OUTCOME_UNKNOWN,
 	OUTCOME_ANSWERED,
 	OUTCOME_REFUSED,      /* the connect failed */
-	OUTCOME_FULL,	      /* its backlog was */
 	OUTCOME_STALE,	      /* a pooled connection that it had closed */
 	OUTCOME_EXITED,	      /* it went away with the request */
 	OUTCOME_RESET,	      /* it broke off without an answer */
@@ -100,7 +98,7 @@ struct record {		      /* 256 bytes */
 	uint8_t id_len;	     /* in the tail, first */
 	uint8_t path_len;    /* and behind it */
 	uint8_t attempts;
-	uint8_t nhops;	     /* may be above RECORD_HOPS: the first are kept */
+	uint8_t nhops;	     /* above RECORD_HOPS: the last stands last */
 	uint8_t version;     /* 10, 11, 20 */
 	uint8_t over_budget; /* 1: not retried for want of budget */
 	uint16_t hops[RECORD_HOPS]; /* names of the endpoints, as tried */
@@ -165,9 +163,6 @@ size_t record_read_text(const struct records *r, unsigned worker,
 /* The request's id; buf has RECORD_ID_MAX bytes. */
 struct span record_id(const struct record *rec, char *buf);
 struct span record_path(const struct record *rec);
-
-/* 2 * n lower-case digits, no NUL. */
-void record_hex(const unsigned char *data, size_t n, char *out);
 
 const char *record_outcome_name(uint8_t outcome);
 

@@ -109,6 +109,7 @@ snapshot_encode(const struct snapshot *s, struct buf *out)
 	pack_open(&p);
 	pack_u64(&p, s->generation);
 	pack_u32(&p, s->connections_max);
+	pack_u32(&p, s->record_texts);
 	pack_close(&p);
 	pack_u32(&p, s->nlisteners);
 	for (uint32_t i = 0; i < s->nlisteners; i++)
@@ -375,6 +376,7 @@ read_all(struct reader *r, struct snapshot *s)
 	unpack_open(&r->u);
 	s->generation = unpack_u64(&r->u);
 	s->connections_max = unpack_u32(&r->u);
+	s->record_texts = unpack_u32(&r->u);
 	unpack_close(&r->u);
 	read_parts(r, s);
 	must(r, r->u.at == r->u.end, "length: bytes behind the end");

@@ -150,6 +150,7 @@ struct snapshot_route {
 struct snapshot {
 	uint64_t generation;	  /* above every earlier one */
 	uint32_t connections_max; /* clients of one worker; 0: the default */
+	uint32_t record_texts;	  /* 1: an access log wants record_text */
 	const struct snapshot_listener *listeners;
 	uint32_t nlisteners;
 	const struct snapshot_network *trusted;

@@ -143,6 +143,7 @@ hold_or_go_on(struct exchange *x)
 	bool more = downstream_pending(x->down) == 0;
 
 	worker_tick(x->w);
+	recording_answer(x);
 	if (!more)
 		x->out_stride = 0;
 	else if (stride(x) < WORKER_SCRATCH)

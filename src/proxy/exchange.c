@@ -26,17 +26,20 @@ exchange_new(struct worker *w)
 {
 	struct exchange *x = LIST_FIRST(&w->spare, struct exchange, link);
 	struct buf req = { .max = EXCHANGE_REQ_MAX };
+	struct buf texts = { .max = RECORD_TEXT_MAX };
 
 	if (x != NULL) {
 		list_remove(&x->link);
 		w->nspare--;
 		req = x->req;
+		texts = x->texts;
 	} else if ((x = malloc(sizeof(*x))) == NULL) {
 		return NULL;
 	}
 	memset(x, 0, sizeof(*x));
 	x->w = w;
 	x->req = req;
+	x->texts = texts;
 	x->dl.fn = on_deadline;
 	x->dl.arg = x;
 	return x;
@@ -57,6 +60,7 @@ spare(struct exchange *x)
 	if (x->req.cap > EXCHANGE_KEEP)
 		buf_done(&x->req);
 	buf_clear(&x->req);
+	buf_clear(&x->texts);
 	list_unshift(&w->spare, &x->link);
 	w->nspare++;
 	return true;
@@ -76,6 +80,7 @@ exchange_free(struct exchange *x)
 	if (spare(x))
 		return;
 	buf_done(&x->req);
+	buf_done(&x->texts);
 	free(x);
 }
 
@@ -85,6 +90,7 @@ exchange_free_spares(struct worker *w)
 	LIST_EACH_SAFE (x, &w->spare, struct exchange, link) {
 		list_remove(&x->link);
 		buf_done(&x->req);
+		buf_done(&x->texts);
 		free(x);
 	}
 	w->nspare = 0;
@@ -144,15 +150,19 @@ static void
 count_end(struct exchange *x, unsigned class)
 {
 	struct scoreboard_service *c;
-	uint64_t took;
+	uint64_t now, took;
 
+	worker_tick(x->w);
 	if (x->svc == NULL)
 		return;
-	worker_tick(x->w);
 	c = x->svc->count;
-	took = x->w->now_us - x->started_us;
+	now = x->w->now_us;
+	took = now - x->started_us;
 	count64(&c->responses[class < 6 ? class : 5], 1);
 	count32(&c->latency[histogram_bucket(took)], 1);
+	count_bar(&c->latency_bars, took);
+	if (x->ep != NULL)
+		count_bar(x->ep->bars, now - x->notes.attempt_us);
 	count64(&c->bytes_in, x->body);
 	count64(&c->bytes_out, x->bytes_out);
 }
@@ -167,6 +177,9 @@ exchange_finish(struct exchange *x)
 	if (!exchange_gateway_error(x->status))
 		service_praise(x->ep);
 	count_end(x, x->status / 100);
+	recording_answer(x);
+	recording_outcome(x, OUTCOME_ANSWERED);
+	recording_end(x, x->status, FAULT_NONE);
 	end(x, x->reusable && out);
 	downstream_done(d, keep, whole);
 }
@@ -179,6 +192,9 @@ exchange_cancel(struct exchange *x)
 	if (x->svc != NULL)
 		count64(&x->svc->count->cancelled, 1);
 	count_end(x, 0);
+	x->notes.flags |= RECORD_CANCELLED;
+	recording_outcome(x, OUTCOME_ABANDONED);
+	recording_end(x, x->status, FAULT_NONE);
 	end(x, false);
 	downstream_close(d);
 }
@@ -190,6 +206,9 @@ exchange_cut(struct exchange *x)
 	struct downstream *d = x->down;
 
 	count_end(x, 0);
+	x->notes.flags |= RECORD_CUT;
+	recording_outcome(x, OUTCOME_CUT);
+	recording_end(x, x->status, FAULT_NONE);
 	end(x, false);
 	downstream_abort(d);
 }
@@ -225,10 +244,6 @@ exchange_problem(struct exchange *x, struct compose_problem *p)
 	struct iovec iov;
 	bool keep, whole = x->read_all;
 
-	if (x->id_len == 0) {
-		worker_id(x->w, x->id);
-		x->id_len = WORKER_ID;
-	}
 	keep = x->keep && whole && !x->w->draining;
 	p->id = (struct span){ x->id, x->id_len };
 	p->head = x->method == METHOD_HEAD;
@@ -238,6 +253,8 @@ exchange_problem(struct exchange *x, struct compose_problem *p)
 	iov.iov_len = compose_problem(p, x->w->heads, WORKER_HEADS);
 	count_fault(x, p->fault);
 	count_end(x, p->status / 100);
+	recording_outcome(x, OUTCOME_ABANDONED);
+	recording_end(x, p->status, p->fault);
 	end(x, false);
 	if (downstream_send(d, iov.iov_len, &iov, 1) < 0)
 		downstream_close(d);
@@ -282,6 +299,7 @@ exchange_connected(struct exchange *x)
 	x->phase = EXCHANGE_SENDING;
 	x->heard = false;
 	x->queued_us = 0;
+	recording_connected(x, x->up->reused);
 	count64(&x->ep->count->requests, 1);
 	expect_more(x);
 	request_flush(x);
@@ -294,6 +312,7 @@ start(struct exchange *x)
 	int r = 0;
 
 	x->attempts++;
+	recording_attempt(x);
 	x->phase = EXCHANGE_CONNECTING;
 	deadline_clear(&x->dl);
 	if (!x->fresh)
@@ -440,6 +459,13 @@ blames_endpoint(int error)
 	    error != ENOBUFS && error != EADDRNOTAVAIL;
 }
 
+static void
+count_resend(struct exchange *x)
+{
+	count64(&x->svc->count->resends, 1);
+	x->notes.flags |= RECORD_RESENT;
+}
+
 void
 exchange_connect_failed(struct exchange *x, int error)
 {
@@ -450,9 +476,11 @@ exchange_connect_failed(struct exchange *x, int error)
 		/* Its backlog is full. It may be asked again soon. */
 		ep->full_until_ms = x->w->now_ms + ENDPOINT_FULL_MS;
 		x->attempts--;
+		recording_forget_attempt(x);
 		again(x, ANYWHERE);
 		return;
 	}
+	recording_outcome(x, OUTCOME_REFUSED);
 	if (blames_endpoint(error)) {
 		service_blame(x->svc, ep);
 		endpoint_down(ep, error);
@@ -460,7 +488,7 @@ exchange_connect_failed(struct exchange *x, int error)
 		log_warn(
 		    ep->name, "cannot connect error=\"%s\"", strerror(error));
 	}
-	count64(&x->svc->count->resends, 1);
+	count_resend(x);
 	again(x, ELSEWHERE);
 }
 
@@ -472,6 +500,7 @@ may_retry(struct exchange *x)
 		return false;
 	if (!budget_take(&x->svc->budget)) {
 		count64(&x->svc->count->over_budget, 1);
+		x->notes.over_budget = 1;
 		return false;
 	}
 	x->retried = true;
@@ -496,7 +525,8 @@ static void
 close_race(struct exchange *x)
 {
 	x->fresh = true;
-	count64(&x->svc->count->resends, 1);
+	count_resend(x);
+	recording_outcome(x, OUTCOME_STALE);
 	again(x, RATHER_ELSEWHERE);
 }
 
@@ -515,11 +545,14 @@ exchange_lost(struct exchange *x, int error)
 	} else if (race) {
 		close_race(x);
 	} else if (can && endpoint_left(x->ep, error)) {
-		count64(&x->svc->count->resends, 1);
+		count_resend(x);
+		recording_outcome(x, OUTCOME_EXITED);
 		again(x, ELSEWHERE);
 	} else if (can && may_retry(x)) {
+		recording_outcome(x, OUTCOME_RESET);
 		again(x, ELSEWHERE);
 	} else {
+		recording_outcome(x, OUTCOME_RESET);
 		fail_none(x);
 	}
 }
@@ -530,6 +563,7 @@ exchange_bad_response(struct exchange *x, const char *why)
 	count32(&x->ep->count->bad_responses, 1);
 	service_blame(x->svc, x->ep);
 	log_debug(x->ep->name, "bad response: %s", why);
+	recording_outcome(x, OUTCOME_BAD_RESPONSE);
 	if (x->phase == EXCHANGE_ANSWERING)
 		exchange_cut(x);
 	else
@@ -552,6 +586,7 @@ on_deadline(void *arg)
 	case EXCHANGE_WAITING:
 		count32(&x->ep->count->timeouts, 1);
 		service_blame(x->svc, x->ep);
+		recording_outcome(x, OUTCOME_TIMEOUT);
 		exchange_fail(x, 504, FAULT_TIMEOUT,
 		    "the service did not answer in time");
 		break;
@@ -559,6 +594,7 @@ on_deadline(void *arg)
 		if (request_is_out(x) || x->req.len > x->sent) {
 			count32(&x->ep->count->timeouts, 1);
 			service_blame(x->svc, x->ep);
+			recording_outcome(x, OUTCOME_TIMEOUT);
 			exchange_fail(x, 504, FAULT_TIMEOUT,
 			    "the service did not take the request in time");
 		} else {

@@ -30,6 +30,7 @@
 #include "http/head.h"
 #include "link/scoreboard.h"
 #include "proxy/deadline.h"
+#include "proxy/recording.h"
 
 #define EXCHANGE_HEAD_MAX (32U * 1024) /* a response's head */
 #define EXCHANGE_REPLAY_MAX (64U * 1024)
@@ -114,6 +115,9 @@ struct exchange {
 
 	uint64_t key; /* of the consistent hash */
 	uint64_t started_us, queued_us;
+	struct trace trace; /* span: ours */
+	struct notes notes;
+	struct buf texts; /* for the access log; empty without one */
 	char id[EXCHANGE_ID_MAX];
 	size_t id_len;
 };

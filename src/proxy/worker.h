@@ -21,6 +21,7 @@
 #include "base/map.h"
 #include "base/rand.h"
 #include "http/head.h"
+#include "link/record.h"
 #include "link/scoreboard.h"
 #include "loop/loop.h"
 #include "proxy/deadline.h"
@@ -43,8 +44,10 @@ struct worker {
 
 	struct scoreboard *sb; /* NULL until the first WELCOME */
 	struct scoreboard_worker *cells;
+	struct records *records; /* NULL: control has none for us */
 
 	struct table *table; /* NULL until the first snapshot */
+	unsigned ndown;	     /* endpoints that refused a connect */
 	struct map services; /* struct service by name, all that live */
 	struct list waiting; /* services with a queue */
 	struct loop_timer waiting_tick;
@@ -61,7 +64,7 @@ struct worker {
 	unsigned nspare;
 
 	uint64_t now_us, now_ms;
-	struct hash_key id_key[2];
+	struct hash_key id_key;
 	uint64_t id_count;
 
 	struct loop_timer heartbeat;
@@ -76,6 +79,9 @@ struct worker {
 };
 
 void worker_tick(struct worker *w); /* reads the clock */
+
+/* Different each time, not to be guessed. */
+uint64_t worker_number(struct worker *w);
 
 /* WORKER_ID hex digits, different each time, not to be guessed. No NUL. */
 void worker_id(struct worker *w, char *out);

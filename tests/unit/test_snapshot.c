@@ -74,6 +74,7 @@ static const struct snapshot_route routes[] = {
 static const struct snapshot example = {
 	.generation = 42,
 	.connections_max = 1000,
+	.record_texts = 1,
 	.listeners = listeners,
 	.nlisteners = 2,
 	.trusted = networks,
@@ -127,6 +128,7 @@ assert_example(const struct snapshot *s)
 {
 	assert_int_equal(s->generation, 42);
 	assert_int_equal(s->connections_max, 1000);
+	assert_int_equal(s->record_texts, 1);
 	assert_int_equal(s->nlisteners, 2);
 	assert_int_equal(s->listeners[1].id, 2);
 	assert_int_equal(s->listeners[1].flags, SNAPSHOT_LISTENER_INTERNAL);
