@@ -295,7 +295,7 @@ read_service(struct reader *r, struct snapshot_service *s)
 		return;
 	must(r, s->name[0] != '\0', "service name");
 	must(r, s->cell < SNAPSHOT_SERVICES_MAX, "service cell");
-	must(r, s->flags <= SNAPSHOT_SERVICE_STARTING, "service flags");
+	must(r, s->flags < 2 * SNAPSHOT_SERVICE_UNLOGGED, "service flags");
 	must(r, s->balance <= SNAPSHOT_HASH, "balance");
 	must(r, s->hash <= SNAPSHOT_HASH_SOURCE, "hash");
 	must(r, s->eject_percent <= 100, "share of ejected endpoints");

@@ -89,6 +89,7 @@ enum {
 	 * in the queue, for start_wait_ms, instead of a 503.
 	 */
 	SNAPSHOT_SERVICE_STARTING = 1,
+	SNAPSHOT_SERVICE_UNLOGGED = 2, /* not in the access log */
 };
 
 struct snapshot_service {

@@ -266,6 +266,8 @@ recording_end(struct exchange *x, unsigned status, enum scoreboard_fault fault)
 	rec->fault = (uint8_t)fault;
 	rec->attempts = (uint8_t)x->attempts;
 	rec->version = x->http10 ? 10 : 11;
+	if (x->svc != NULL && x->svc->conf.flags & SNAPSHOT_SERVICE_UNLOGGED)
+		rec->flags |= RECORD_UNLOGGED;
 	if (x->retried)
 		rec->flags |= RECORD_RETRIED;
 	record_commit(w->records);

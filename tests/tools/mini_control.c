@@ -17,8 +17,7 @@
  *	service? CELL
  *	worker? INDEX
  *	bars? CELL		"bars count=N slow=N sum=US", slow: over 25 ms
- *	records? INDEX		"records {...}" for each in the ring, as JSON,
- *				then "records end"
+ *	records? INDEX		"records {...}" for each, then "records end"
  *	texts N			1: workers keep what an access log wants
  *	drain MS
  *	reset INDEX		a dead worker's cells
@@ -47,9 +46,9 @@
 #include "base/array.h"
 #include "base/fd.h"
 #include "link/address.h"
-#include "link/record.h"
 #include "link/scoreboard.h"
 #include "link/worker_msg.h"
+#include "mini_records.h"
 
 #define WORKERS 8
 #define WORDS 16
@@ -73,7 +72,6 @@ static struct peer peers[WORKERS];
 static int board_fd;
 static struct scoreboard *board;
 static int records_fd;
-static struct records *records;
 static int snapshot_fd = -1;
 static uint64_t published;
 
@@ -461,92 +459,6 @@ cmd_hangup(void)
 		fd_close(&peers[i].fd);
 }
 
-static void
-ask_bars(unsigned cell)
-{
-	struct scoreboard_bars_view v;
-	uint64_t n = 0;
-
-	scoreboard_endpoint_bars(board, cell, &v);
-	for (unsigned i = 0; i < HISTOGRAM_BARS; i++)
-		n += v.count[i];
-	printf("bars count=%" PRIu64 " slow=%" PRIu64 " sum=%" PRIu64 "\n", n,
-	    n - v.count[0] - v.count[1] - v.count[2] - v.count[3] - v.count[4],
-	    v.sum_us);
-}
-
-static const char *
-name_of(unsigned worker, uint16_t name)
-{
-	static char text[4][RECORD_NAME_MAX + 1];
-	static unsigned at;
-
-	at = (at + 1) % 4;
-	return record_read_name(records, worker, name, text[at]);
-}
-
-static void
-print_hops(unsigned worker, const struct record *rec)
-{
-	for (unsigned i = 0; i < rec->nhops && i < RECORD_HOPS; i++)
-		printf("%s[\"%s\",\"%s\"]", i > 0 ? "," : "",
-		    name_of(worker, rec->hops[i]),
-		    record_outcome_name(rec->outcomes[i]));
-}
-
-static void
-print_texts(unsigned worker, const struct record *rec)
-{
-	char text[RECORD_TEXT_MAX];
-	struct record_text t;
-	size_t n = record_read_text(records, worker, rec, text);
-
-	record_unpack_text(text, n, &t);
-	printf("\"target\":\"%.*s\",\"host\":\"%.*s\",\"agent\":\"%.*s\","
-	       "\"referer\":\"%.*s\",",
-	    (int)t.target.n, t.target.p, (int)t.host.n, t.host.p,
-	    (int)t.agent.n, t.agent.p, (int)t.referer.n, t.referer.p);
-}
-
-static void
-print_record(unsigned worker, const struct record *rec)
-{
-	char trace[32], span[16], id[RECORD_ID_MAX];
-	struct span path = record_path(rec), name = record_id(rec, id);
-
-	str_hex(trace, rec->trace, sizeof(rec->trace));
-	str_hex(span, rec->span, sizeof(rec->span));
-	printf("records {\"id\":\"%.*s\",\"trace\":\"%.32s\","
-	       "\"span\":\"%.16s\",\"path\":\"%.*s\",",
-	    (int)name.n, name.p, trace, span, (int)path.n, path.p);
-	print_texts(worker, rec);
-	printf("\"service\":\"%s\",\"route\":\"%s\",\"status\":%u,"
-	       "\"fault\":%u,\"flags\":%u,\"attempts\":%u,\"candidates\":%u,"
-	       "\"ejected\":%u,\"method\":%u,\"in\":%" PRIu64
-	       ",\"out\":%" PRIu64 ",",
-	    name_of(worker, rec->service), name_of(worker, rec->route),
-	    rec->status, rec->fault, rec->flags, rec->attempts, rec->candidates,
-	    rec->ejected, rec->method, rec->bytes_in, rec->bytes_out);
-	printf("\"wait\":%u,\"connect\":%u,\"first\":%u,\"total\":%" PRIu64
-	       ",\"started\":%" PRIu64 ",\"version\":%u,\"hops\":[",
-	    rec->wait_us, rec->connect_us, rec->first_us, rec->total_us,
-	    rec->started_us, rec->version);
-	print_hops(worker, rec);
-	printf("]}\n");
-}
-
-static void
-ask_records(unsigned worker)
-{
-	uint64_t head = record_head(records, worker);
-	struct record rec;
-
-	for (uint64_t at = record_tail(records, worker); at < head; at++)
-		if (record_read(records, worker, at, &rec))
-			print_record(worker, &rec);
-	printf("records end\n");
-}
-
 static bool
 ask(char **w)
 {
@@ -556,12 +468,8 @@ ask(char **w)
 		ask_service(number(w[1]));
 	else if (strcmp(w[0], "worker?") == 0)
 		ask_worker(number(w[1]));
-	else if (strcmp(w[0], "bars?") == 0)
-		ask_bars(number(w[1]));
-	else if (strcmp(w[0], "records?") == 0)
-		ask_records(number(w[1]));
 	else
-		return false;
+		return mini_records_ask(board, w);
 	return true;
 }
 
@@ -674,10 +582,9 @@ main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sock = open_control(argv[1]);
 	if (scoreboard_create(&board_fd, &err) < 0 ||
-	    scoreboard_attach(&board, board_fd, &err) < 0 ||
-	    record_create(&records_fd, &err) < 0 ||
-	    record_attach(&records, records_fd, &err) < 0)
+	    scoreboard_attach(&board, board_fd, &err) < 0)
 		die(err.text);
+	records_fd = mini_records_open();
 	for (int i = 0; i < WORKERS; i++)
 		peers[i].fd = -1;
 	for (;;) {

@@ -285,7 +285,7 @@ what_is_out_of_bounds_is_refused(void **state)
 	refused_service(
 	    &(struct snapshot_service){ .name = "a", .cell = 1024 }, "cell");
 	refused_service(
-	    &(struct snapshot_service){ .name = "a", .flags = 2 }, "flags");
+	    &(struct snapshot_service){ .name = "a", .flags = 4 }, "flags");
 	refused_service(
 	    &(struct snapshot_service){ .name = "a", .balance = 3 }, "balance");
 	refused_service(
@@ -433,7 +433,7 @@ a_message_of_the_future_is_refused_with_the_reason(void **state)
 	n = worker_msg_encode(&m, data, sizeof(data));
 	assert_int_equal(
 	    worker_msg_decode(&back, data, (size_t)n, &err), -EPROTO);
-	assert_non_null(strstr(err.text, "version 2"));
+	assert_non_null(strstr(err.text, "version 3"));
 	n = worker_msg_encode(&hello, data, sizeof(data));
 	for (ssize_t cut = 0; cut < n; cut++)
 		assert_int_equal(
