@@ -315,11 +315,11 @@ record_id(const struct record *rec, char *buf)
 struct span
 record_path(const struct record *rec)
 {
-	struct span s = { rec->tail + rec->id_len, rec->path_len };
+	const struct span none = { NULL, 0 };
 
 	if (rec->id_len + rec->path_len > RECORD_TAIL)
-		s.n = 0;
-	return s;
+		return none;
+	return (struct span){ rec->tail + rec->id_len, rec->path_len };
 }
 
 const char *

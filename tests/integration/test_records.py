@@ -102,6 +102,7 @@ def test_a_reload_turns_it_on_moves_it_and_turns_it_off(herd):
     d = herd({"a": herdling()})
     d.ready("a")
     d.get("/a/1")
+    wait_for(lambda: total_sent(d) == 1)
     d.write_top(access_log="json")
     assert d.api("POST", "/v1/reload").status == 200
     time.sleep(0.3)
