@@ -92,6 +92,12 @@ const struct api_route api_routes[] = {
 	    .text = "What happens, as it happens; resumes at Last-Event-ID.",
 	    .answer = "events: id, at, type, service, instance, from, to, "
 	    "cause, ms"),
+	ROUTE(GET, "/v1/requests/{id}", READ, .handler = on_explain,
+	    .status = 200, .type = JSON,
+	    .text = "What became of a request: by its id or its trace id, of "
+	    "the last 16384 of each worker.",
+	    .answer = "requests, the newest first: route, service, "
+	    "candidates, tried, times"),
 	ROUTE(GET, "/v1/config", READ, .handler = on_config,
 	    .status = 200, .type = JSON,
 	    .text = "The applied configuration, defaults included.",

@@ -76,6 +76,7 @@ void on_services(struct call *call);
 void on_service(struct call *call);
 void on_instances(struct call *call);
 void on_instance(struct call *call);
+void on_explain(struct call *call);
 void on_config(struct call *call);
 void on_nodes(struct call *call);
 void on_version(struct call *call);

@@ -126,6 +126,27 @@ on_instance(struct call *call)
 }
 
 void
+on_explain(struct call *call)
+{
+	char name[CALL_NAME_MAX];
+	const char *id = call_name(call, "id", name);
+	json_t *found = control_request(call->admin->control, id);
+	struct err err;
+
+	if (found == NULL ||
+	    json_array_size(json_object_get(found, "requests")) > 0) {
+		call_json(call, 200, found);
+		return;
+	}
+	err_set(&err, 0,
+	    "no request %s among the last %" JSON_INTEGER_FORMAT
+	    " that are kept",
+	    id, json_integer_value(json_object_get(found, "searched")));
+	json_decref(found);
+	call_problem(call, 404, "not-found", NULL, err.text);
+}
+
+void
 on_version(struct call *call)
 {
 	call_json(call, 200,

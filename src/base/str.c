@@ -103,6 +103,17 @@ str_cut(char *dst, size_t size, const char *src)
 	dst[n] = '\0';
 }
 
+void
+str_hex(char *out, const void *data, size_t n)
+{
+	const unsigned char *p = data;
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = "0123456789abcdef"[p[i] >> 4];
+		*out++ = "0123456789abcdef"[p[i] & 15];
+	}
+}
+
 int
 str_u64(struct span s, uint64_t *out)
 {

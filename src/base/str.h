@@ -44,6 +44,9 @@ int str_copy(char *dst, size_t size, struct span src) MUST_CHECK;
  */
 void str_cut(char *dst, size_t size, const char *src);
 
+/* 2 * n lower-case hex digits into out, without a NUL. */
+void str_hex(char *out, const void *data, size_t n);
+
 /* Decimal digits only: no sign, no space. -EINVAL, -ERANGE. */
 int str_u64(struct span s, uint64_t *out) MUST_CHECK;
 

@@ -87,6 +87,14 @@ const struct command commands[] = {
 	    .brief = "watch services, refreshed each second",
 	    .text = "Until q or Ctrl-C. Without a terminal it prints once.",
 	    .run = run_top },
+	{ .name = "explain", .args = "request-id", .min = 1, .max = 1,
+	    .options = OPTS_ALL, .role = "read",
+	    .brief = "tell what became of a request",
+	    .text = "By its X-Request-Id or its trace id: where it led, which "
+	    "instances were tried with what outcome, and how long each part "
+	    "took. Of each worker the last 16384 requests are kept.\n"
+	    "Exits 1 when it is not among them.",
+	    .run = run_explain },
 	{ .name = "check", .args = "",
 	    .options = OPTS_ALL | OPT_CONFIG,
 	    .brief = "check the configuration files",

@@ -102,6 +102,23 @@ run_status(const struct invocation *in)
 }
 
 int
+run_explain(const struct invocation *in)
+{
+	char target[REMOTE_TARGET_MAX], escaped[256];
+	json_t *found;
+	int r;
+
+	remote_escape(escaped, sizeof(escaped), in->args[0]);
+	snprintf(target, sizeof(target), "/v1/requests/%s", escaped);
+	r = remote_call(in, "GET", target, NULL, &found);
+	if (r != CLI_OK)
+		return r;
+	r = print_view(in, found, show_requests);
+	json_decref(found);
+	return r;
+}
+
+int
 run_nodes(const struct invocation *in)
 {
 	json_t *nodes;

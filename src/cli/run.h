@@ -8,6 +8,7 @@
 #include "cli/command.h"
 
 int run_daemon(const struct invocation *in); /* local.c */
+int run_explain(const struct invocation *in);
 int run_check(const struct invocation *in);
 int run_version(const struct invocation *in);
 int run_help(const struct invocation *in);

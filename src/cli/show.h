@@ -26,6 +26,9 @@ int show_service(const json_t *service, const json_t *lines, bool colour,
 /* GET /v1/nodes */
 int show_nodes(const json_t *view, bool colour, struct buf *out) MUST_CHECK;
 
+/* GET /v1/requests/{id} */
+int show_requests(const json_t *found, bool colour, struct buf *out) MUST_CHECK;
+
 /* POST /v1/plan and /v1/reload */
 int show_changes(const json_t *plan, struct buf *out) MUST_CHECK;
 

@@ -254,6 +254,7 @@ struct conf_service {
 	const char *const *depends_on; /* NULL at the end */
 	const char *const *calls;      /* NULL at the end */
 	bool needs_redis;
+	bool access_log;
 	const char
 	    *file; /* where it stands, for messages; "(applied)" from JSON */
 	unsigned line;
@@ -266,6 +267,20 @@ struct conf_service {
 struct conf_network {
 	unsigned char address[16];
 	unsigned prefix; /* bits, 0..128 */
+};
+
+enum conf_access_format {
+	CONF_ACCESS_OFF,
+	CONF_ACCESS_JSON,
+	CONF_ACCESS_COMBINED
+};
+
+struct conf_access {
+	enum conf_access_format format;
+	const char *file; /* never NULL */
+	unsigned sample;  /* percent */
+	uint64_t size;
+	unsigned files; /* kept, with the current one */
 };
 
 struct conf {
@@ -282,6 +297,7 @@ struct conf {
 	uint64_t log_size;  /* bytes a service's log file may have */
 	unsigned log_files; /* kept, with the current one */
 	bool log_journal;   /* lines go to the journal instead */
+	struct conf_access access;
 	const struct conf_network *trusted;
 	size_t ntrusted;
 	struct conf_ceilings limits;

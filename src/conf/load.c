@@ -277,7 +277,9 @@ derive_root(struct loader *l)
 	}
 	if (c->admin.socket == NULL)
 		c->admin.socket = join(l, c->dirs.runtime, "/admin.sock");
-	return c->admin.socket != NULL &&
+	if (c->access.file == NULL)
+		c->access.file = join(l, c->dirs.logs, "/access.log");
+	return c->admin.socket != NULL && c->access.file != NULL &&
 	    (c->node.name != NULL || host_name(l, &c->node.name));
 }
 

@@ -202,6 +202,26 @@ const struct schema schema_root[] = {
 	.min = 1, .max = 100, .preset = "3",
 	.text = "How many are kept of each service, the current one "
 		"included." },
+
+{ "access_log", SCHEMA_GROUP, .scalar = "access_log.format",
+	.text = "One line for each request. A bare value is short for "
+		"format. Its fields: doc/access-log.md." },
+{ "access_log.format", SCHEMA_ENUM, SCHEMA_LIVE, ROOT(access.format),
+	.choices = "off|json|combined", .preset = "off",
+	.text = "json: an object a line. combined: the format of that name "
+		"of Apache and nginx." },
+{ "access_log.file", SCHEMA_PATH, SCHEMA_LIVE, ROOT(access.file),
+	.derived = "access.log in directories.logs",
+	.text = "Its path. A reload opens it anew." },
+{ "access_log.sample", SCHEMA_PERCENT, SCHEMA_LIVE, ROOT(access.sample),
+	.min = 1, .max = 100, .preset = "100%",
+	.text = "Of how many requests; all of one trace, or none." },
+{ "access_log.size", SCHEMA_SIZE, SCHEMA_LIVE, ROOT(access.size),
+	.min = 64 * KiB, .max = 1024 * GiB, .preset = "100MiB",
+	.text = "A file that would grow beyond it is rotated." },
+{ "access_log.files", SCHEMA_INT, SCHEMA_LIVE, ROOT(access.files),
+	.min = 1, .max = 100, .preset = "5",
+	.text = "How many are kept, the current one included." },
 { .path = NULL },
 };
 
@@ -537,6 +557,10 @@ const struct schema schema_service[] = {
 { "calls", SCHEMA_NAMES, SCHEMA_LIVE, SERVICE(calls),
 	.max = 64, .preset = "[]",
 	.text = "Services that it may call by DROVER_URL." },
+{ "access_log", SCHEMA_BOOL, SCHEMA_LIVE, SERVICE(access_log),
+	.preset = "true",
+	.text = "Whether its requests stand in the access log, where there is "
+		"one." },
 { "needs_redis", SCHEMA_BOOL, SCHEMA_RESPAWN, SERVICE(needs_redis),
 	.preset = "false",
 	.text = "Whether it is given DROVER_REDIS_URL, and waits for the "

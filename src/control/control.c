@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/rand.h"
+#include "control/access.h"
 #include "control/adopt.h"
 #include "control/applied.h"
 #include "control/enroll.h"
@@ -21,6 +22,7 @@
 #include "control/listeners.h"
 #include "control/readers.h"
 #include "control/publish.h"
+#include "control/records.h"
 #include "control/reload.h"
 #include "control/replica.h"
 #include "control/sample.h"
@@ -119,6 +121,7 @@ set_going(struct control *c)
 	workers_start(c);
 	enroll_begin(c);
 	sample_begin(c);
+	access_apply(c);
 	publish_soon(c);
 	applied_save(c);
 }
@@ -235,6 +238,10 @@ on_fd(void *owner, const char *name, int fd)
 
 	if (strcmp(name, SCOREBOARD_FD) == 0) {
 		if (workers_adopt_board(c, fd, &err) == 0)
+			return;
+		log_error(name, "not usable: %s", err.text);
+	} else if (strcmp(name, RECORDS_NAME) == 0) {
+		if (records_adopt(c, fd, &err) == 0)
 			return;
 		log_error(name, "not usable: %s", err.text);
 	} else if (strcmp(name, HEALTH_NOTIFY) == 0) {
@@ -355,6 +362,8 @@ init(struct control *c, struct loop *loop, const struct control_args *args)
 	c->args = *args;
 	c->notify.fd = -1;
 	c->workers.board_fd = c->workers.listen_fd = -1;
+	c->workers.records_fd = -1;
+	access_init(c);
 	list_init(&c->services);
 	list_init(&c->adopt);
 	list_init(&c->workers.strangers);
@@ -408,6 +417,7 @@ control_free(struct control *c)
 	if (c == NULL)
 		return;
 	sample_end(c);
+	access_close(c);
 	enroll_close(c);
 	free_services(c);
 	adopt_done(c);

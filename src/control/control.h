@@ -70,6 +70,9 @@ json_t *control_config(struct control *c);
 json_t *control_nodes(struct control *c);
 int control_metrics(struct control *c, struct buf *out); /* Prometheus 0.0.4 */
 
+/* {"requests": the newest first, 16 at most, "searched": n}; NULL: memory. */
+json_t *control_request(struct control *c, const char *id);
+
 /* The generation of the wishes: the ETag of services and config. */
 uint64_t control_generation(const struct control *c);
 

@@ -3,9 +3,11 @@
 /* metrics - counters and gauges in Prometheus' text format 0.0.4 */
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "control/access.h"
 #include "control/control.h"
 #include "control/enroll.h"
 #include "control/replica.h"
@@ -178,54 +180,86 @@ put_faults(struct control *c, struct buf *out)
 	return r;
 }
 
-static const double bounds_s[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-	0.25, 0.5, 1, 2.5, 5, 10, 30 };
-
+/* name{label="value",...: exact counts, and an exact sum. */
 static int
-put_histogram(struct buf *out, const char *name, const char *service,
-    const struct histogram *h)
+put_bars(struct buf *out, const char *name, const char *labels,
+    const struct scoreboard_bars_view *v)
 {
-	uint64_t below = 0, total = histogram_total(h);
-	double sum = 0;
-	unsigned b = 0;
+	uint64_t below = 0;
 	int r = 0;
 
-	for (unsigned i = 0; i < ARRAY_LEN(bounds_s) && r == 0; i++) {
-		while (b < HISTOGRAM_BUCKETS &&
-		    (double)histogram_low(b) < bounds_s[i] * 1e6)
-			below += h->count[b++];
+	for (unsigned i = 0; i < HISTOGRAM_BARS - 1 && r == 0; i++) {
+		below += v->count[i];
 		r = buf_printf(out,
-		    "drover_%s_bucket{service=\"%s\",le=\"%g\"} %" PRIu64 "\n",
-		    name, service, bounds_s[i], below);
+		    "drover_%s_bucket{%s,le=\"%g\"} %" PRIu64 "\n", name,
+		    labels, histogram_bounds[i] / 1e6, below);
 	}
-	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-		sum += (double)h->count[i] * (double)histogram_low(i) / 1e6;
+	below += v->count[HISTOGRAM_BARS - 1];
 	if (r == 0)
 		r = buf_printf(out,
-		    "drover_%s_bucket{service=\"%s\",le=\"+Inf\"} %" PRIu64
-		    "\ndrover_%s_sum{service=\"%s\"} %g\n"
-		    "drover_%s_count{service=\"%s\"} %" PRIu64 "\n",
-		    name, service, total, name, service, sum, name, service,
-		    total);
+		    "drover_%s_bucket{%s,le=\"+Inf\"} %" PRIu64
+		    "\ndrover_%s_sum{%s} %" PRIu64 ".%06" PRIu64
+		    "\ndrover_%s_count{%s} %" PRIu64 "\n",
+		    name, labels, below, name, labels, v->sum_us / 1000000,
+		    v->sum_us % 1000000, name, labels, below);
+	return r;
+}
+
+static int
+put_service_bars(struct control *c, struct buf *out, const char *name,
+    const char *help, bool waited)
+{
+	int r = head(out, name, "histogram", help);
+
+	LIST_EACH (s, &c->services, struct service, link) {
+		struct scoreboard_service_view v;
+		char labels[CONF_NAME_MAX + 16];
+
+		if (s->redis || r < 0)
+			continue;
+		scoreboard_service_view(c->workers.board, s->cell, &v);
+		snprintf(
+		    labels, sizeof(labels), "service=\"%s\"", s->spec->name);
+		r = put_bars(out, name, labels,
+		    waited ? &v.waited_bars : &v.latency_bars);
+	}
+	return r;
+}
+
+static int
+put_endpoint_bars(struct control *c, struct buf *out)
+{
+	int r = head(out, "endpoint_latency_seconds", "histogram",
+	    "From the choice of the instance to the end of its answer.");
+
+	LIST_EACH (s, &c->services, struct service, link)
+		LIST_EACH (i, &s->replicas, struct replica, link) {
+			struct scoreboard_bars_view v;
+			char labels[CONF_NAME_MAX + REPLICA_ID_MAX + 32];
+
+			if (r < 0 || i->cell < 0 || s->redis)
+				continue;
+			scoreboard_endpoint_bars(
+			    c->workers.board, (unsigned)i->cell, &v);
+			snprintf(labels, sizeof(labels),
+			    "service=\"%s\",instance=\"%s\"", s->spec->name,
+			    i->id);
+			r = put_bars(
+			    out, "endpoint_latency_seconds", labels, &v);
+		}
 	return r;
 }
 
 static int
 put_latencies(struct control *c, struct buf *out)
 {
-	int r = head(out, "service_latency_seconds", "histogram",
-	    "Whole exchanges, as the client sees them.");
+	int r = put_service_bars(c, out, "service_latency_seconds",
+	    "Whole exchanges, as the client sees them.", false);
 
-	LIST_EACH (s, &c->services, struct service, link) {
-		struct scoreboard_service_view v;
-
-		if (s->redis || r < 0)
-			continue;
-		scoreboard_service_view(c->workers.board, s->cell, &v);
-		r = put_histogram(
-		    out, "service_latency_seconds", s->spec->name, &v.latency);
-	}
-	return r;
+	if (r == 0)
+		r = put_service_bars(c, out, "service_queue_wait_seconds",
+		    "Waits in the queue, of those requests that waited.", true);
+	return r == 0 ? put_endpoint_bars(c, out) : r;
 }
 
 /* --- instances, workers, ourselves ---------------------------------------- */
@@ -440,5 +474,7 @@ control_metrics(struct control *c, struct buf *out)
 		r = put_limits(c, out);
 	if (r == 0)
 		r = put_rate_limits(c, out);
+	if (r == 0)
+		r = access_metrics(c, out);
 	return r == 0 ? put_self(c, out) : r;
 }

@@ -287,7 +287,8 @@ add_service(
 	*out = (struct snapshot_service){
 		.name = s->spec->name,
 		.cell = s->cell,
-		.flags = is_starting(s) ? SNAPSHOT_SERVICE_STARTING : 0,
+		.flags = (is_starting(s) ? SNAPSHOT_SERVICE_STARTING : 0U) |
+		    (s->spec->access_log ? 0U : SNAPSHOT_SERVICE_UNLOGGED),
 		.balance = (uint32_t)s->spec->balance,
 		.hash = (uint32_t)s->spec->hash,
 		.hash_name = s->spec->hash_name,
@@ -410,6 +411,7 @@ build(struct control *c, int *fd, struct err *err)
 
 	arena_init(&b.arena, 16384, BUILD_MAX);
 	b.snap.generation = c->publish.generation;
+	b.snap.record_texts = c->conf->access.format != CONF_ACCESS_OFF;
 	add_listeners(&b);
 	add_trusted(&b);
 	add_limits(&b);

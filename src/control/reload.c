@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/access.h"
 #include "control/applied.h"
 #include "control/event.h"
 #include "control/listeners.h"
@@ -135,6 +136,7 @@ put_in_force(struct control *c, const struct conf *conf,
 	apply_services(c, conf, changes, n);
 	conf_unref(old);
 	c->wishes++;
+	access_apply(c);
 	applied_save(c);
 	publish_soon(c);
 	event_post(c, &note);

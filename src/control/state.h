@@ -15,11 +15,13 @@
 #define CONTROL_STATE_H
 
 #include "base/list.h"
+#include "base/rotate.h"
 #include "base/rand.h"
 #include "cluster/registry.h"
 #include "conf/conf.h"
 #include "control/control.h"
 #include "control/herd.h"
+#include "link/record.h"
 #include "link/scoreboard.h"
 #include "loop/loop.h"
 #include "model/check.h"
@@ -222,6 +224,8 @@ struct control {
 	struct {
 		struct scoreboard *board;
 		int board_fd;
+		struct records *records; /* NULL: could not be made */
+		int records_fd;
 		struct worker *all;
 		unsigned n;
 		int listen_fd;
@@ -231,6 +235,15 @@ struct control {
 		struct loop_timer beat;
 		uint64_t beat_at; /* clock_ms() of the last one */
 	} workers;
+
+	struct {
+		struct loop_timer timer; /* armed while there is a log */
+		struct rotate file;
+		struct buf batch;
+		unsigned pending; /* lines in it */
+		bool failing;	  /* which was said */
+		uint64_t lines, failures;
+	} access;
 
 	struct {
 		int fd;

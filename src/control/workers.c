@@ -20,6 +20,7 @@
 #include "control/folders.h"
 #include "control/listeners.h"
 #include "control/publish.h"
+#include "control/records.h"
 #include "control/replica.h"
 #include "link/address.h"
 #include "link/worker_msg.h"
@@ -278,7 +279,7 @@ welcome(struct control *c, struct worker *w, const struct worker_msg *hello)
 {
 	const struct worker_msg m = {
 		.type = WORKER_WELCOME,
-		.version = WORKER_MSG_VERSION,
+		.version = hello->version,
 		.index = w->n,
 	};
 
@@ -286,7 +287,7 @@ welcome(struct control *c, struct worker *w, const struct worker_msg *hello)
 		w->applied = hello->generation;
 	publish_seen(c, hello->generation);
 	if (worker_msg_send(w->io.fd, &m, &c->workers.board_fd, 1) < 0 ||
-	    listeners_send(c, w) < 0) {
+	    records_send(c, w, hello) < 0 || listeners_send(c, w) < 0) {
 		workers_hang_up(w);
 		return;
 	}
@@ -520,6 +521,8 @@ workers_open(struct control *c, struct err *err)
 	int r = open_board(c, err);
 
 	if (r == 0)
+		r = records_open(c, err);
+	if (r == 0)
 		r = make_places(c, err);
 	if (r == 0)
 		r = listen_for_workers(c, err);
@@ -556,6 +559,7 @@ workers_close(struct control *c)
 	c->workers.n = 0;
 	scoreboard_free(c->workers.board);
 	fd_close(&c->workers.board_fd);
+	records_close(c);
 }
 
 bool

@@ -21,6 +21,8 @@ void workers_close(struct control *c); /* the processes stay */
 
 /* The scoreboard that the keeper had. */
 int workers_adopt_board(struct control *c, int fd, struct err *err) MUST_CHECK;
+int workers_adopt_records(
+    struct control *c, int fd, struct err *err) MUST_CHECK;
 
 /* A worker that runs already; false if there is no such place. */
 bool workers_adopt(

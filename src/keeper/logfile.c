@@ -5,18 +5,17 @@
 #include "keeper/logfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/rotate.h"
 
 #define PENDING (32u << 10)
 #define FRAME (CLOCK_TEXT + SPAWN_NAME_MAX + 8) /* around a line's text */
@@ -26,8 +25,7 @@ struct logfile {
 	struct link link;
 	struct logs *logs;
 	unsigned refs;
-	int fd; /* -1 until the first line */
-	uint64_t size;
+	struct rotate file;
 	uint64_t lost; /* lines since the last that was written */
 	int error;     /* why */
 	char name[SPAWN_NAME_MAX + 1];
@@ -53,7 +51,7 @@ static void
 close_files(struct logs *l)
 {
 	LIST_EACH (f, &l->files, struct logfile, link)
-		fd_close(&f->fd);
+		rotate_close(&f->file);
 }
 
 void
@@ -125,7 +123,7 @@ logfile_ref(struct logs *l, const char *name)
 	}
 	f->logs = l;
 	f->refs = 1;
-	f->fd = -1;
+	rotate_init(&f->file, 0, 0);
 	list_push(&l->files, &f->link);
 	return f;
 }
@@ -136,82 +134,24 @@ logfile_unref(struct logfile *f)
 	if (f == NULL || --f->refs > 0)
 		return;
 	list_remove(&f->link);
-	fd_close(&f->fd);
+	rotate_close(&f->file);
 	free(f);
 }
 
 /* --- files ---------------------------------------------------------------- */
 
-/* Number 0 is the one that is written. */
-static int
-path_of(const struct logfile *f, unsigned number, char *path)
-{
-	int n = number == 0
-	    ? snprintf(path, PATH_MAX, "%s/%s.log", f->logs->folder, f->name)
-	    : snprintf(path, PATH_MAX, "%s/%s.log.%u", f->logs->folder, f->name,
-		  number);
-
-	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
-}
-
-static int
-open_file(struct logfile *f)
-{
-	char path[PATH_MAX];
-	struct stat st;
-	int r = path_of(f, 0, path);
-
-	if (r < 0)
-		return r;
-	/* Non-blocking: a FIFO in its place must not hold us. */
-	f->fd = open(path,
-	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-	    0640);
-	if (f->fd < 0)
-		return -errno;
-	if (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		fd_close(&f->fd);
-		return -EINVAL;
-	}
-	f->size = (uint64_t)st.st_size;
-	return 0;
-}
-
-static void
-rotate(struct logfile *f)
-{
-	char from[PATH_MAX], to[PATH_MAX];
-
-	fd_close(&f->fd);
-	if (f->logs->keep == 0 && path_of(f, 0, to) == 0)
-		unlink(to);
-	for (unsigned i = f->logs->keep; i > 0; i--)
-		if (path_of(f, i - 1, from) == 0 && path_of(f, i, to) == 0)
-			rename(from, to);
-}
-
-/* All of it or nothing: half a line would spoil the next. */
 static int
 append(struct logfile *f, const char *text, size_t n)
 {
-	ssize_t put;
-	int r;
+	char path[PATH_MAX];
+	int len = snprintf(
+	    path, PATH_MAX, "%s/%s.log", f->logs->folder, f->name);
 
-	if (f->fd >= 0 && f->logs->size > 0 && f->size > 0 &&
-	    f->size + n > f->logs->size)
-		rotate(f);
-	r = f->fd < 0 ? open_file(f) : 0;
-	if (r < 0)
-		return r;
-	put = write(f->fd, text, n);
-	if (put == (ssize_t)n) {
-		f->size += n;
-		return 0;
-	}
-	r = put < 0 ? -errno : -ENOSPC;
-	if (put > 0 && ftruncate(f->fd, (off_t)f->size) < 0)
-		f->size += (size_t)put;
-	return r;
+	if (len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	f->file.max = f->logs->size;
+	f->file.keep = f->logs->keep;
+	return rotate_append(&f->file, path, text, n);
 }
 
 static void

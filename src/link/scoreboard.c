@@ -21,6 +21,7 @@
 /* Each part begins on a page, so that giving pages back meets nobody else. */
 struct area {
 	struct scoreboard_endpoint endpoints[SCOREBOARD_ENDPOINTS];
+	struct scoreboard_bars bars[SCOREBOARD_ENDPOINTS]; /* of these */
 	struct scoreboard_service services[SCOREBOARD_SERVICES];
 };
 
@@ -172,13 +173,21 @@ uses(const struct scoreboard *sb, unsigned worker, unsigned cell)
 	    (LOAD(sb->map->workers[worker].used[cell / 64]) >> cell % 64 & 1);
 }
 
+/* The bars only where there are any: to write them makes their page. */
+static void
+reset_cell(struct area *a, unsigned cell)
+{
+	if (LOAD(a->endpoints[cell].requests) > 0)
+		memset(&a->bars[cell], 0, sizeof(a->bars[cell]));
+	memset(&a->endpoints[cell], 0, sizeof(a->endpoints[cell]));
+}
+
 void
 scoreboard_reset_endpoint(struct scoreboard *sb, unsigned cell)
 {
 	for (unsigned w = 0; w < top(sb); w++)
 		if (alive(sb, w))
-			memset(&sb->map->areas[w].endpoints[cell], 0,
-			    sizeof(struct scoreboard_endpoint));
+			reset_cell(&sb->map->areas[w], cell);
 }
 
 void
@@ -249,6 +258,25 @@ scoreboard_endpoint_view(const struct scoreboard *sb, unsigned cell,
 }
 
 static void
+add_bars(struct scoreboard_bars_view *v, const struct scoreboard_bars *b)
+{
+	v->sum_us += LOAD(b->sum_us);
+	for (unsigned i = 0; i < HISTOGRAM_BARS; i++)
+		v->count[i] += LOAD(b->count[i]);
+}
+
+void
+scoreboard_endpoint_bars(
+    const struct scoreboard *sb, unsigned cell, struct scoreboard_bars_view *v)
+{
+	*v = (struct scoreboard_bars_view){ 0 };
+	for (unsigned w = 0; w < top(sb); w++)
+		if (alive(sb, w) &&
+		    LOAD(sb->map->areas[w].endpoints[cell].requests) > 0)
+			add_bars(v, &sb->map->areas[w].bars[cell]);
+}
+
+static void
 add_service(
     struct scoreboard_service_view *v, const struct scoreboard_service *s)
 {
@@ -271,6 +299,8 @@ add_service(
 		v->latency.count[i] += LOAD(s->latency[i]);
 		v->waited.count[i] += LOAD(s->waited[i]);
 	}
+	add_bars(&v->latency_bars, &s->latency_bars);
+	add_bars(&v->waited_bars, &s->waited_bars);
 }
 
 void
@@ -385,6 +415,12 @@ struct scoreboard_endpoint *
 scoreboard_endpoint(struct scoreboard *sb, unsigned worker, unsigned cell)
 {
 	return &sb->map->areas[worker].endpoints[cell];
+}
+
+struct scoreboard_bars *
+scoreboard_bars(struct scoreboard *sb, unsigned worker, unsigned cell)
+{
+	return &sb->map->areas[worker].bars[cell];
 }
 
 struct scoreboard_service *

@@ -88,6 +88,13 @@ struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
+/* Of durations, for graphs: exact counts and an exact sum. 128 bytes. */
+struct scoreboard_bars {
+	_Atomic uint64_t sum_us;
+	_Atomic uint32_t count[HISTOGRAM_BARS];
+	uint32_t room[15];
+};
+
 struct scoreboard_endpoint { /* 64 bytes: a line of its own */
 	_Atomic uint32_t inflight;
 	_Atomic uint32_t connects; /* connections opened */
@@ -138,13 +145,16 @@ struct scoreboard_service { /* 4096 bytes: a page */
 	_Atomic uint64_t bytes_out;   /* response bodies */
 	_Atomic uint64_t upgrades;    /* answered with 101 */
 	_Atomic uint64_t ejections;   /* of endpoints */
-	uint64_t room[96];
+	struct scoreboard_bars latency_bars;
+	struct scoreboard_bars waited_bars;
+	uint64_t room[64];
 	_Atomic uint32_t latency[HISTOGRAM_BUCKETS]; /* us, whole exchange */
 	_Atomic uint32_t waited[HISTOGRAM_BUCKETS];  /* us, in the queue */
 };
 
 _Static_assert(sizeof(struct scoreboard_worker) == 512, "header");
 _Static_assert(sizeof(struct scoreboard_endpoint) == 64, "endpoint cell");
+_Static_assert(sizeof(struct scoreboard_bars) == 128, "bars");
 _Static_assert(sizeof(struct scoreboard_service) == 4096, "service cell");
 
 struct scoreboard;
@@ -188,6 +198,11 @@ struct scoreboard_worker_view {
 	uint64_t buckets_lost;
 };
 
+struct scoreboard_bars_view {
+	uint64_t sum_us;
+	uint64_t count[HISTOGRAM_BARS];
+};
+
 struct scoreboard_endpoint_view { /* sums over the workers */
 	uint64_t inflight, connects, connect_failures, resets, timeouts;
 	uint64_t bad_responses, requests, errors, bytes_in, bytes_out;
@@ -203,6 +218,7 @@ struct scoreboard_service_view {
 	uint64_t bytes_in, bytes_out, upgrades, ejections;
 	struct histogram latency; /* us: histogram_quantile() */
 	struct histogram waited;
+	struct scoreboard_bars_view latency_bars, waited_bars;
 };
 
 bool scoreboard_worker_view(const struct scoreboard *sb, unsigned worker,
@@ -211,6 +227,10 @@ void scoreboard_endpoint_view(const struct scoreboard *sb, unsigned cell,
     struct scoreboard_endpoint_view *v);
 void scoreboard_service_view(const struct scoreboard *sb, unsigned cell,
     struct scoreboard_service_view *v);
+
+/* How long an endpoint took, from its being chosen to the answer's end. */
+void scoreboard_endpoint_bars(
+    const struct scoreboard *sb, unsigned cell, struct scoreboard_bars_view *v);
 
 /* In flight on an endpoint over all workers: what a drain waits for. */
 unsigned scoreboard_inflight(const struct scoreboard *sb, unsigned cell);
@@ -230,6 +250,9 @@ void scoreboard_join(struct scoreboard *sb, unsigned worker, pid_t pid);
 struct scoreboard_worker *scoreboard_worker(
     struct scoreboard *sb, unsigned worker);
 struct scoreboard_endpoint *scoreboard_endpoint(
+    struct scoreboard *sb, unsigned worker, unsigned cell);
+
+struct scoreboard_bars *scoreboard_bars(
     struct scoreboard *sb, unsigned worker, unsigned cell);
 
 /* Marks the page as used. */
@@ -275,6 +298,13 @@ count64(_Atomic uint64_t *c, uint64_t n)
 	atomic_store_explicit(c,
 	    atomic_load_explicit(c, memory_order_relaxed) + n,
 	    memory_order_relaxed);
+}
+
+static inline void
+count_bar(struct scoreboard_bars *b, uint64_t us)
+{
+	count64(&b->sum_us, us);
+	count32(&b->count[histogram_bar(us)], 1);
 }
 
 #endif /* LINK_SCOREBOARD_H */

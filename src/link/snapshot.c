@@ -98,6 +98,7 @@ snapshot_encode(const struct snapshot *s, struct buf *out)
 	pack_u64(&p, s->generation);
 	for (unsigned i = 0; i < LIMITS_N; i++)
 		pack_u32(&p, *limits_at(&limits, &limits_rows[i]));
+	pack_u32(&p, s->record_texts);
 	pack_close(&p);
 	pack_u32(&p, s->nlisteners);
 	for (uint32_t i = 0; i < s->nlisteners; i++)
@@ -278,7 +279,7 @@ read_service(struct snapshot_reader *r, struct snapshot_service *s)
 	snapshot_must(r, s->name[0] != '\0', "service name");
 	snapshot_must(r, s->cell < SNAPSHOT_SERVICES_MAX, "service cell");
 	snapshot_must(
-	    r, s->flags <= SNAPSHOT_SERVICE_STARTING, "service flags");
+	    r, s->flags < 2 * SNAPSHOT_SERVICE_UNLOGGED, "service flags");
 	snapshot_must(r, s->balance <= SNAPSHOT_HASH, "balance");
 	snapshot_must(r, s->hash <= SNAPSHOT_HASH_SOURCE, "hash");
 	snapshot_must(r, s->eject_percent <= 100, "share of ejected endpoints");
@@ -331,6 +332,7 @@ read_head(struct snapshot_reader *r, struct snapshot *s)
 	s->generation = unpack_u64(&r->u);
 	for (unsigned i = 0; i < LIMITS_N; i++)
 		*limits_at(&s->limits, &limits_rows[i]) = unpack_u32(&r->u);
+	s->record_texts = unpack_u32(&r->u);
 	unpack_close(&r->u);
 	snapshot_must(r, limits_over(&s->limits) == NULL, "limit");
 }

@@ -94,6 +94,7 @@ enum {
 	 * in the queue, for start_wait_ms, instead of a 503.
 	 */
 	SNAPSHOT_SERVICE_STARTING = 1,
+	SNAPSHOT_SERVICE_UNLOGGED = 2, /* not in the access log */
 };
 
 struct snapshot_service {
@@ -178,6 +179,7 @@ struct snapshot_route {
 struct snapshot {
 	uint64_t generation; /* above every earlier one */
 	struct limits limits;
+	uint32_t record_texts; /* 1: an access log wants record_text */
 	const struct snapshot_listener *listeners;
 	uint32_t nlisteners;
 	const struct snapshot_network *trusted;

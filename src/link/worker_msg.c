@@ -21,6 +21,7 @@ fds_of(const struct worker_msg *m)
 	switch (m->type) {
 	case WORKER_WELCOME:
 	case WORKER_SNAPSHOT:
+	case WORKER_RECORDS:
 		return 1;
 	case WORKER_LISTENERS:
 		return m->nids;
@@ -69,7 +70,7 @@ static bool
 known(uint32_t type)
 {
 	return (type >= WORKER_HELLO && type <= WORKER_ENDPOINT_DOWN) ||
-	    (type >= WORKER_WELCOME && type <= WORKER_DRAIN);
+	    (type >= WORKER_WELCOME && type <= WORKER_RECORDS);
 }
 
 static int

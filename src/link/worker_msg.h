@@ -10,6 +10,7 @@
  *	worker			control
  *	HELLO ----------------->
  *	   <-------------------	WELCOME	   scoreboard; this is your index
+ *	   <-------------------	RECORDS	   where requests are recorded
  *	   <-------------------	LISTENERS  accept on these, and on no others
  *	   <-------------------	SNAPSHOT   a sealed memfd
  *	ACK ------------------->	   it is in force here
@@ -21,6 +22,7 @@
  * the scoreboard of WELCOME must be the one that it has (or it drains).
  *
  * Version: a HELLO from a newer version is -EPROTO; from N-1 it is read.
+ *Control answers in the version of the HELLO; RECORDS came with version 2.
  */
 
 #ifndef LINK_WORKER_MSG_H
@@ -34,7 +36,7 @@
 #include "base/str.h"
 #include "link/snapshot.h"
 
-#define WORKER_MSG_VERSION 1
+#define WORKER_MSG_VERSION 2
 #define WORKER_MSG_MAX 4096 /* bytes of one message */
 #define WORKER_MSG_FDS SNAPSHOT_LISTENERS_MAX
 #define WORKER_MSG_TEXT 256
@@ -48,6 +50,7 @@ enum worker_msg_type {
 	WORKER_LISTENERS = 17,	  /* ids; as many fds, in that order */
 	WORKER_SNAPSHOT = 18,	  /* generation; fd: the memfd */
 	WORKER_DRAIN = 19,	  /* timeout_ms; 0: as long as it takes */
+	WORKER_RECORDS = 20,	  /* fd: the records; before a snapshot */
 };
 
 /* Only the members that the type speaks of have a meaning. */

@@ -5,6 +5,21 @@
 #define SUB 16U /* buckets to a doubling */
 #define SUB_BITS 4U
 
+const uint32_t histogram_bounds[HISTOGRAM_BARS - 1] = { 1000, 2500, 5000, 10000,
+	25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000,
+	10000000, 30000000 };
+
+/* Most requests are in the first ones: no search is faster. */
+unsigned
+histogram_bar(uint64_t us)
+{
+	unsigned i = 0;
+
+	while (i < HISTOGRAM_BARS - 1 && us > histogram_bounds[i])
+		i++;
+	return i;
+}
+
 unsigned
 histogram_bucket(uint64_t us)
 {

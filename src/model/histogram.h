@@ -15,10 +15,15 @@
 
 #define HISTOGRAM_BUCKETS 384
 
+/* A coarse one for graphs: how many at most so long, and the rest. */
+#define HISTOGRAM_BARS 15
+extern const uint32_t histogram_bounds[HISTOGRAM_BARS - 1]; /* us */
+
 struct histogram {
 	uint64_t count[HISTOGRAM_BUCKETS];
 };
 
+unsigned histogram_bar(uint64_t us); /* the first with us <= its bound */
 unsigned histogram_bucket(uint64_t us);
 uint64_t histogram_low(unsigned bucket);  /* the least value in it */
 uint64_t histogram_high(unsigned bucket); /* the least above it */

@@ -143,6 +143,7 @@ hold_or_go_on(struct exchange *x)
 	struct deadline_kind *kind = more ? x->svc->idle_kind : x->w->send_kind;
 
 	worker_tick(x->w);
+	recording_answer(x);
 	if (!more || relief_step(&x->w->relief) > PRESSURE_NONE)
 		x->out_stride = 0;
 	else if (stride(x) < WORKER_SCRATCH)

@@ -214,6 +214,7 @@ prepare(struct exchange *x, const struct head *h)
 
 	if (to == NULL)
 		return false;
+	x->notes.route = to->record_name;
 	enter_service(x, to->svc);
 	if (!let_in(x, h, &caller, to->svc))
 		return false;
@@ -225,6 +226,9 @@ prepare(struct exchange *x, const struct head *h)
 		    "the body is over the limit of this service");
 		return false;
 	}
+	/* Now it is known that it may say who it is. */
+	if (caller != NULL && !x->down->peer->trusted)
+		recording_begin(x, h, true);
 	take_upgrade(x, h, to);
 	set_key(x, h);
 	set_remaining(x, h, caller != NULL);
@@ -253,6 +257,7 @@ exchange_begin(struct downstream *d, const struct head *h, struct span rest)
 	x->down = d;
 	x->started_us = w->now_us;
 	read_head(x, h);
+	recording_begin(x, h, d->peer->trusted);
 	if (short_of_memory) {
 		worker_hit(w, LIMIT_MEMORY_REQUESTS);
 		exchange_fail(x, 503, FAULT_QUEUE_FULL,

@@ -136,67 +136,13 @@ put_told(struct pen *p, const struct head *h, enum hdr id, struct span name,
 	put_line(p, name, said != NULL ? said->value : own);
 }
 
-static bool
-is_id(struct span s)
-{
-	return s.n > 0 && s.n <= EXCHANGE_ID_MAX && http_token(s);
-}
-
+/* Our span, in the caller's trace or in one of our own. */
 static void
-take_id(struct exchange *x, const struct head *h, bool trusted)
+put_trace(struct pen *p, const struct exchange *x)
 {
-	const struct head_header *said = trusted
-	    ? head_find(h, HDR_X_REQUEST_ID)
-	    : NULL;
-
-	if (said != NULL && is_id(said->value)) {
-		memcpy(x->id, said->value.p, said->value.n);
-		x->id_len = said->value.n;
-		return;
-	}
-	worker_id(x->w, x->id);
-	x->id_len = WORKER_ID;
-}
-
-/* 00-<32 hex digits>-<16 hex digits>-<2 hex digits> */
-static bool
-is_traceparent(struct span s)
-{
-	if (s.n != 55 || s.p[2] != '-' || s.p[35] != '-' || s.p[52] != '-')
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (i != 2 && i != 35 && i != 52 &&
-		    strchr("0123456789abcdef", s.p[i]) == NULL)
-			return false;
-	return memcmp(s.p, "ff", 2) != 0;
-}
-
-/* A new span in the caller's trace, or in one of our own. */
-static void
-put_trace(struct pen *p, struct exchange *x, const struct head *h, bool trusted)
-{
-	const struct head_header *said = trusted ? head_find(h, HDR_TRACEPARENT)
-						 : NULL;
-	char span[WORKER_ID];
-
-	PUT(p, "traceparent: 00-");
-	worker_id(x->w, span);
-	if (said != NULL && is_traceparent(said->value)) {
-		put(p, said->value.p + 3, 33);
-		put(p, span, 16);
-		put(p, said->value.p + 52, 3);
-	} else {
-		char trace[WORKER_ID];
-
-		if (x->id_len == WORKER_ID && !trusted)
-			memcpy(trace, x->id, WORKER_ID);
-		else
-			worker_id(x->w, trace);
-		put(p, trace, WORKER_ID);
-		put(p, "-", 1);
-		put(p, span, 16);
-		PUT(p, "-01");
-	}
+	PUT(p, "traceparent: ");
+	trace_put(&x->trace, p->at);
+	p->at += TRACE_TEXT;
 	PUT(p, "\r\n");
 }
 
@@ -238,7 +184,7 @@ put_added(struct pen *p, struct exchange *x, const struct head *h,
 		put_line(p, SPAN("X-Forwarded-Prefix"), said->value);
 	else
 		put_span(p, to->prefix);
-	put_trace(p, x, h, trusted);
+	put_trace(p, x);
 	PUT(p, "Via: ");
 	if (trusted)
 		put_values(p, h, HDR_VIA);
@@ -271,10 +217,12 @@ compose_request(struct exchange *x, const struct head *h,
 
 	if (r < 0)
 		return r;
+	/* The state belongs to the trace that it came with. */
+	if (!(x->notes.flags & RECORD_CONTINUED))
+		drop |= BIT(TRACESTATE);
 	/* The credential was for us. */
 	if (caller != NULL)
 		drop |= BIT(AUTHORIZATION);
-	take_id(x, h, trusted);
 	p.at = x->req.data;
 	put_span(&p, h->method_name);
 	put(&p, " ", 1);

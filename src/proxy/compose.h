@@ -24,7 +24,7 @@ struct exchange;
 struct table_route;
 
 /*
- * The head of the request for an endpoint into x->req, and x->id. -ENOBUFS,
+ * The head of the request for an endpoint into x->req. -ENOBUFS,
  * -ENOMEM. caller: the service that calls, or NULL.
  */
 int compose_request(struct exchange *x, const struct head *h,

@@ -9,11 +9,19 @@
 
 #include "base/fd.h"
 #include "proxy/orders.h"
+#include "proxy/recording.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
 #define LOG_SUBSYSTEM "proxy"
 #include "base/log.h"
+
+static void
+set_down(struct endpoint *ep, bool down)
+{
+	ep->w->ndown += (unsigned)down - (unsigned)ep->down;
+	ep->down = down;
+}
 
 struct endpoint *
 endpoint_new(struct worker *w, const struct snapshot_endpoint *conf)
@@ -26,6 +34,7 @@ endpoint_new(struct worker *w, const struct snapshot_endpoint *conf)
 	ep->refs = 1;
 	ep->cell = conf->cell;
 	ep->count = scoreboard_endpoint(w->sb, w->index, conf->cell);
+	ep->bars = scoreboard_bars(w->sb, w->index, conf->cell);
 	list_init(&ep->idle);
 	if (str_copy(ep->name, sizeof(ep->name), span_of(conf->name)) < 0 ||
 	    str_copy(ep->text, sizeof(ep->text), span_of(conf->address)) < 0 ||
@@ -58,6 +67,7 @@ endpoint_unref(struct endpoint *ep)
 {
 	if (ep == NULL || --ep->refs > 0)
 		return;
+	set_down(ep, false);
 	free(ep);
 }
 
@@ -73,7 +83,8 @@ endpoint_renew(struct endpoint *ep, const struct snapshot_endpoint *conf)
 {
 	ep->weight = conf->weight;
 	ep->ready_since_ms = conf->ready_since_ms;
-	ep->down = false;
+	set_down(ep, false);
+	ep->record_name = recording_name(ep->w, ep->name);
 	ep->full_until_ms = 0;
 }
 
@@ -92,7 +103,7 @@ endpoint_down(struct endpoint *ep, int error)
 		return;
 	log_warn(
 	    ep->name, "down: connect refused error=\"%s\"", strerror(error));
-	ep->down = true;
+	set_down(ep, true);
 	close_idle(ep);
 	orders_endpoint_down(&ep->w->orders, ep->cell, error);
 }

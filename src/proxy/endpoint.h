@@ -35,6 +35,8 @@ struct endpoint {
 	uint32_t weight;
 	uint64_t ready_since_ms;
 	struct scoreboard_endpoint *count;
+	struct scoreboard_bars *bars;
+	uint16_t record_name;
 	struct list idle; /* struct upstream, the last used first */
 	unsigned nidle;
 	struct outlier outlier;

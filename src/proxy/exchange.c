@@ -3,10 +3,8 @@
 #include "proxy/exchange.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
 #include "proxy/compose.h"
 #include "proxy/downstream.h"
 #include "proxy/endpoint.h"
@@ -17,88 +15,6 @@
 
 #define LOG_SUBSYSTEM "proxy"
 #include "base/log.h"
-
-/* --- memory --------------------------------------------------------------- */
-
-static void on_deadline(void *arg);
-
-struct exchange *
-exchange_new(struct worker *w)
-{
-	struct exchange *x = LIST_FIRST(&w->spare, struct exchange, link);
-	struct buf req;
-
-	if (x != NULL) {
-		list_remove(&x->link);
-		w->nspare--;
-		req = x->req;
-	} else if ((x = malloc(sizeof(*x))) == NULL) {
-		return NULL;
-	} else {
-		buf_init_metered(&req, EXCHANGE_REQ_MAX, &w->memory);
-		w->memory.held += sizeof(*x);
-	}
-	memset(x, 0, sizeof(*x));
-	x->w = w;
-	x->req = req;
-	x->dl.fn = on_deadline;
-	x->dl.arg = x;
-	return x;
-}
-
-static void
-throw_away(struct exchange *x)
-{
-	buf_done(&x->req);
-	x->w->memory.held -= sizeof(*x);
-	free(x);
-}
-
-/* Keep it for the next one, with the memory of its head. */
-static bool
-spare(struct exchange *x)
-{
-#ifdef WITH_SANITIZERS /* they would not see a use of a spare one */
-	(void)x;
-	return false;
-#else
-	struct worker *w = x->w;
-
-	if (w->nspare >= EXCHANGE_SPARES || w->relief.step >= PRESSURE_IDLE)
-		return false;
-	if (x->req.cap > EXCHANGE_KEEP)
-		buf_done(&x->req);
-	buf_clear(&x->req);
-	list_unshift(&w->spare, &x->link);
-	w->nspare++;
-	return true;
-#endif
-}
-
-static void
-exchange_free(struct exchange *x)
-{
-	deadline_clear(&x->dl);
-	if (x->svc != NULL) {
-		x->svc->budget.active--;
-		if (x->retried)
-			budget_give(&x->svc->budget);
-	}
-	service_unref(x->svc);
-	policy_unref(x->policy);
-	if (!spare(x))
-		throw_away(x);
-}
-
-void
-exchange_free_spares(struct worker *w)
-{
-	LIST_EACH_SAFE (x, &w->spare, struct exchange, link) {
-		list_remove(&x->link);
-		throw_away(x);
-	}
-	w->nspare = 0;
-}
 
 /* --- letting go of things ------------------------------------------------- */
 
@@ -154,15 +70,19 @@ static void
 count_end(struct exchange *x, unsigned class)
 {
 	struct scoreboard_service *c;
-	uint64_t took;
+	uint64_t now, took;
 
+	worker_tick(x->w);
 	if (x->svc == NULL)
 		return;
-	worker_tick(x->w);
 	c = x->svc->count;
-	took = x->w->now_us - x->started_us;
+	now = x->w->now_us;
+	took = now - x->started_us;
 	count64(&c->responses[class < 6 ? class : 5], 1);
 	count32(&c->latency[histogram_bucket(took)], 1);
+	count_bar(&c->latency_bars, took);
+	if (x->ep != NULL)
+		count_bar(x->ep->bars, now - x->notes.attempt_us);
 	count64(&c->bytes_in, x->body);
 	count64(&c->bytes_out, x->bytes_out);
 }
@@ -177,6 +97,9 @@ exchange_finish(struct exchange *x)
 	if (!exchange_gateway_error(x->status))
 		service_praise(x->ep);
 	count_end(x, x->status / 100);
+	recording_answer(x);
+	recording_outcome(x, OUTCOME_ANSWERED);
+	recording_end(x, x->status, FAULT_NONE);
 	end(x, x->reusable && out);
 	downstream_done(d, keep, whole);
 }
@@ -189,6 +112,9 @@ exchange_cancel(struct exchange *x)
 	if (x->svc != NULL)
 		count64(&x->svc->count->cancelled, 1);
 	count_end(x, 0);
+	x->notes.flags |= RECORD_CANCELLED;
+	recording_outcome(x, OUTCOME_ABANDONED);
+	recording_end(x, x->status, FAULT_NONE);
 	end(x, false);
 	downstream_close(d);
 }
@@ -200,6 +126,9 @@ exchange_cut(struct exchange *x)
 	struct downstream *d = x->down;
 
 	count_end(x, 0);
+	x->notes.flags |= RECORD_CUT;
+	recording_outcome(x, OUTCOME_CUT);
+	recording_end(x, x->status, FAULT_NONE);
 	end(x, false);
 	downstream_abort(d);
 }
@@ -245,13 +174,16 @@ exchange_goes_on(const struct exchange *x)
 }
 
 void
-exchange_reply(struct exchange *x, unsigned status, size_t n)
+exchange_reply(
+    struct exchange *x, unsigned status, enum scoreboard_fault fault, size_t n)
 {
 	struct downstream *d = x->down;
 	struct iovec iov = { x->w->heads, n };
 	bool keep = exchange_goes_on(x), whole = x->read_all;
 
 	count_end(x, status / 100);
+	recording_outcome(x, OUTCOME_ABANDONED);
+	recording_end(x, status, fault);
 	end(x, false);
 	if (downstream_send(d, iov.iov_len, &iov, 1) < 0)
 		downstream_close(d);
@@ -269,8 +201,8 @@ exchange_problem(struct exchange *x, struct compose_problem *p)
 	p->keep_alive = x->http10;
 	p->x = x;
 	count_fault(x, p->fault);
-	exchange_reply(
-	    x, p->status, compose_problem(p, x->w->heads, WORKER_HEADS));
+	exchange_reply(x, p->status, p->fault,
+	    compose_problem(p, x->w->heads, WORKER_HEADS));
 }
 
 void
@@ -310,6 +242,7 @@ exchange_connected(struct exchange *x)
 	x->phase = EXCHANGE_SENDING;
 	x->heard = false;
 	x->queued_us = 0;
+	recording_connected(x, x->up->reused);
 	count64(&x->ep->count->requests, 1);
 	expect_more(x);
 	request_flush(x);
@@ -322,6 +255,7 @@ start(struct exchange *x)
 	int r = 0;
 
 	x->attempts++;
+	recording_attempt(x);
 	x->phase = EXCHANGE_CONNECTING;
 	deadline_clear(&x->dl);
 	if (!x->fresh)
@@ -468,6 +402,13 @@ blames_endpoint(int error)
 	    error != ENOBUFS && error != EADDRNOTAVAIL;
 }
 
+static void
+count_resend(struct exchange *x)
+{
+	count64(&x->svc->count->resends, 1);
+	x->notes.flags |= RECORD_RESENT;
+}
+
 void
 exchange_connect_failed(struct exchange *x, int error)
 {
@@ -478,9 +419,11 @@ exchange_connect_failed(struct exchange *x, int error)
 		/* Its backlog is full. It may be asked again soon. */
 		ep->full_until_ms = x->w->now_ms + ENDPOINT_FULL_MS;
 		x->attempts--;
+		recording_forget_attempt(x);
 		again(x, ANYWHERE);
 		return;
 	}
+	recording_outcome(x, OUTCOME_REFUSED);
 	if (blames_endpoint(error)) {
 		service_blame(x->svc, ep);
 		endpoint_down(ep, error);
@@ -488,7 +431,7 @@ exchange_connect_failed(struct exchange *x, int error)
 		log_warn(
 		    ep->name, "cannot connect error=\"%s\"", strerror(error));
 	}
-	count64(&x->svc->count->resends, 1);
+	count_resend(x);
 	again(x, ELSEWHERE);
 }
 
@@ -500,6 +443,7 @@ may_retry(struct exchange *x)
 		return false;
 	if (!budget_take(&x->svc->budget)) {
 		count64(&x->svc->count->over_budget, 1);
+		x->notes.over_budget = 1;
 		return false;
 	}
 	x->retried = true;
@@ -524,7 +468,8 @@ static void
 close_race(struct exchange *x)
 {
 	x->fresh = true;
-	count64(&x->svc->count->resends, 1);
+	count_resend(x);
+	recording_outcome(x, OUTCOME_STALE);
 	again(x, RATHER_ELSEWHERE);
 }
 
@@ -543,11 +488,14 @@ exchange_lost(struct exchange *x, int error)
 	} else if (race) {
 		close_race(x);
 	} else if (can && endpoint_left(x->ep, error)) {
-		count64(&x->svc->count->resends, 1);
+		count_resend(x);
+		recording_outcome(x, OUTCOME_EXITED);
 		again(x, ELSEWHERE);
 	} else if (can && may_retry(x)) {
+		recording_outcome(x, OUTCOME_RESET);
 		again(x, ELSEWHERE);
 	} else {
+		recording_outcome(x, OUTCOME_RESET);
 		fail_none(x);
 	}
 }
@@ -558,6 +506,7 @@ exchange_bad_response(struct exchange *x, const char *why)
 	count32(&x->ep->count->bad_responses, 1);
 	service_blame(x->svc, x->ep);
 	log_debug(x->ep->name, "bad response: %s", why);
+	recording_outcome(x, OUTCOME_BAD_RESPONSE);
 	if (x->phase == EXCHANGE_ANSWERING)
 		exchange_cut(x);
 	else
@@ -581,8 +530,8 @@ answer_late(struct exchange *x)
 	exchange_cut(x);
 }
 
-static void
-on_deadline(void *arg)
+void
+exchange_timeout(void *arg)
 {
 	struct exchange *x = arg;
 
@@ -595,6 +544,7 @@ on_deadline(void *arg)
 		count32(&x->ep->count->timeouts, 1);
 		service_blame(x->svc, x->ep);
 		worker_hit(x->w, LIMIT_REQUEST_TIMEOUT);
+		recording_outcome(x, OUTCOME_TIMEOUT);
 		exchange_fail(x, 504, FAULT_TIMEOUT,
 		    "the service did not answer in time");
 		break;
@@ -603,6 +553,7 @@ on_deadline(void *arg)
 		if (request_is_out(x) || x->req.len > x->sent) {
 			count32(&x->ep->count->timeouts, 1);
 			service_blame(x->svc, x->ep);
+			recording_outcome(x, OUTCOME_TIMEOUT);
 			exchange_fail(x, 504, FAULT_TIMEOUT,
 			    "the service did not take the request in time");
 		} else {

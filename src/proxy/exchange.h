@@ -13,9 +13,10 @@
  * body is `lent` until the end of the call that brought it: what the endpoint
  * takes of it at once, and nobody may want again, is never copied.
  *
- * The four files: arrival.c is its beginning, exchange.c its life and the rules
- * of retrying, request.c the way of the request, answer.c that of the answer. A
- *function that may end the exchange says so; after it x is not touched.
+ * The files: exchange_memory.c has spare ones, arrival.c is its beginning,
+ * exchange.c its life and the rules of retrying, request.c the way of the
+ * request, answer.c that of the answer. A function that may end the exchange
+ * says so; after it x is not touched.
  */
 
 #ifndef PROXY_EXCHANGE_H
@@ -31,6 +32,7 @@
 #include "link/scoreboard.h"
 #include "model/pace.h"
 #include "proxy/deadline.h"
+#include "proxy/recording.h"
 
 #define EXCHANGE_REPLAY_MAX (64U * 1024)
 #define EXCHANGE_REQ_MAX (512U * 1024)
@@ -123,6 +125,9 @@ struct exchange {
 
 	uint64_t key; /* of the consistent hash */
 	uint64_t started_us, queued_us;
+	struct trace trace; /* span: ours */
+	struct notes notes;
+	struct buf texts; /* for the access log; empty without one */
 	char id[EXCHANGE_ID_MAX];
 	size_t id_len;
 };
@@ -137,8 +142,6 @@ size_t exchange_begin(
     struct downstream *d, const struct head *h, struct span rest);
 
 /* --- exchange.c ----------------------------------------------------------- */
-
-struct exchange *exchange_new(struct worker *w); /* NULL: out of memory */
 
 /* Queue it, or begin the first attempt. May end x. */
 void exchange_admit(struct exchange *x);
@@ -175,7 +178,8 @@ void exchange_fail(struct exchange *x, unsigned status,
 void exchange_problem(struct exchange *x, struct compose_problem *p);
 
 /* Answer with the n bytes in w->heads, a whole answer. Ends x. */
-void exchange_reply(struct exchange *x, unsigned status, size_t n);
+void exchange_reply(
+    struct exchange *x, unsigned status, enum scoreboard_fault fault, size_t n);
 void exchange_name(struct exchange *x);		 /* an id, if it has none */
 bool exchange_goes_on(const struct exchange *x); /* after such an answer */
 
@@ -200,6 +204,13 @@ bool exchange_forgive(struct exchange *x);
 void exchange_connected(struct exchange *x);
 void exchange_connect_failed(struct exchange *x, int error);
 
+/* Its deadline passed. Ends x. */
+void exchange_timeout(void *arg);
+
+/* --- exchange_memory.c ---------------------------------------------------- */
+
+struct exchange *exchange_new(struct worker *w); /* NULL: out of memory */
+void exchange_free(struct exchange *x);
 void exchange_free_spares(struct worker *w);
 
 /* --- request.c ------------------------------------------------------------ */

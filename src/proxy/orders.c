@@ -98,6 +98,18 @@ on_welcome(struct orders *o, const struct worker_msg *m, int fd)
 	}
 }
 
+/* A new control brings the same ones. */
+static void
+on_records(struct orders *o, int fd)
+{
+	struct worker *w = o->w;
+	struct err err;
+
+	if (w->records == NULL &&
+	    record_join(&w->records, fd, w->index, &err) < 0)
+		log_error("control", "%s", err.text);
+}
+
 static void
 acknowledge(struct orders *o, uint64_t number)
 {
@@ -159,6 +171,9 @@ obey(
 	switch (m->type) {
 	case WORKER_WELCOME:
 		on_welcome(o, m, fds[0]);
+		return false;
+	case WORKER_RECORDS:
+		on_records(o, fds[0]);
 		return false;
 	case WORKER_SNAPSHOT:
 		on_snapshot(o, m, fds[0]);

@@ -229,7 +229,7 @@ redirect(struct exchange *x, const struct head *h)
 		exchange_fail(x, 414, FAULT_URI_TOO_LONG,
 		    "the target is too long to lead on");
 	else
-		exchange_reply(x, x->policy->status, n);
+		exchange_reply(x, x->policy->status, FAULT_NONE, n);
 }
 
 /* --- all of them ---------------------------------------------------------- */
@@ -244,8 +244,8 @@ policy_admit(struct exchange *x, const struct head *h, struct policy *p)
 		find_origin(x, h);
 	if (p->cors && policy_preflight(h, &asked)) {
 		exchange_name(x);
-		exchange_reply(
-		    x, 204, compose_preflight(x, x->w->heads, WORKER_HEADS));
+		exchange_reply(x, 204, FAULT_NONE,
+		    compose_preflight(x, x->w->heads, WORKER_HEADS));
 		return false;
 	}
 	if (p->rate.step_ns != 0 && !take_token(x, h))

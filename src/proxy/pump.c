@@ -231,6 +231,9 @@ pump_begin(struct exchange *x, const struct head *h, struct span rest)
 		{ (void *)(uintptr_t)rest.p, rest.n } };
 	size_t n;
 
+	worker_tick(w);
+	recording_answer(x);
+	x->notes.flags |= RECORD_UPGRADED;
 	x->status = h->status;
 	n = compose_answer(x, h, w->heads, WORKER_HEADS);
 	if (n == 0) {

@@ -87,6 +87,7 @@ service_apply(struct service *s, const struct snapshot_service *conf,
 	drop_endpoints(s);
 	s->conf = *conf;
 	s->index = index;
+	s->record_name = recording_name(s->w, s->name);
 	s->gone = false;
 	s->endpoints = endpoints;
 	s->weights = weights;
@@ -202,6 +203,18 @@ choose(struct picking *p)
 	    &b, (enum balance_policy)s->conf.balance, p->x->key);
 }
 
+/* For the record. Few are down at any time, and mostly none. */
+static void
+note_choice(const struct service *s, struct exchange *x)
+{
+	x->notes.candidates = (uint16_t)s->nendpoints;
+	x->notes.ejected = 0;
+	if (s->w->ndown == 0)
+		return;
+	for (uint32_t i = 0; i < s->nendpoints; i++)
+		x->notes.ejected += s->endpoints[i]->down;
+}
+
 static enum service_verdict
 pick(struct service *s, struct exchange *x, enum despair despair)
 {
@@ -224,6 +237,7 @@ pick(struct service *s, struct exchange *x, enum despair despair)
 			continue;
 		}
 		x->ep = endpoint_ref(ep);
+		note_choice(s, x);
 		count32(&s->count->inflight, 1);
 		return SERVICE_GO;
 	}
@@ -370,11 +384,14 @@ service_enqueue(struct service *s, struct exchange *x)
 void
 service_dequeue(struct service *s, struct exchange *x)
 {
+	uint64_t waited;
+
 	list_remove(&x->link);
 	scoreboard_dequeue(s->w->sb, s->w->index, s->conf.cell);
-	count32(
-	    &s->count->waited[histogram_bucket(s->w->now_us - x->queued_us)],
-	    1);
+	waited = s->w->now_us - x->queued_us;
+	count32(&s->count->waited[histogram_bucket(waited)], 1);
+	count_bar(&s->count->waited_bars, waited);
+	recording_waited(x, waited);
 	if (--s->nqueue == 0)
 		list_remove(&s->waiting);
 	show_oldest(s);

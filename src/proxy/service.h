@@ -46,6 +46,7 @@ struct service {
 	struct snapshot_service conf; /* its strings live in the table */
 	uint32_t index;		      /* in the snapshot */
 	bool gone;
+	uint16_t record_name;
 	struct scoreboard_service *count;
 
 	struct endpoint **endpoints;

@@ -3,12 +3,14 @@
 #include "proxy/table.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proxy/endpoint.h"
 #include "proxy/gate.h"
 #include "proxy/policy.h"
+#include "proxy/recording.h"
 #include "proxy/service.h"
 #include "proxy/worker.h"
 
@@ -118,6 +120,24 @@ build_prefix(struct table_route *to, char **at)
 	memcpy(*at, "\r\n", 2);
 	*at += 2;
 	to->prefix = (struct span){ start, (size_t)(*at - start) };
+}
+
+/* "host/path", as far as a name may be long. */
+static uint16_t
+route_name(struct worker *w, const struct snapshot_route *conf)
+{
+	char text[SNAPSHOT_HOST_MAX + SNAPSHOT_PATH_MAX + 1];
+
+	snprintf(text, sizeof(text), "%s%s", conf->host, conf->path);
+	return recording_name(w, text);
+}
+
+/* Names are for good: only those of a table that is in force. */
+static void
+name_routes(struct worker *w, struct table *t)
+{
+	for (uint32_t i = 0; i < t->snap->nroutes; i++)
+		t->to[i].record_name = route_name(w, t->to[i].conf);
 }
 
 static void
@@ -294,6 +314,7 @@ put_in_force(struct building *b, struct map *names)
 	if (old != NULL)
 		retire_services(old, b->t);
 	index_services(w, names);
+	name_routes(w, b->t);
 	w->table = b->t;
 	table_free(old);
 	worker_limit(w, &b->t->snap->limits);

@@ -28,6 +28,7 @@ struct worker;
 struct table_route {
 	const struct snapshot_route *conf;
 	struct service *svc;
+	uint16_t record_name;
 	size_t matched;	    /* bytes of the path that strip and rewrite take */
 	struct span prefix; /* "X-Forwarded-Prefix: /a\r\n", or empty */
 	struct policy *policy; /* NULL: it has no rules */

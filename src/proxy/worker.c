@@ -32,19 +32,20 @@ worker_tick(struct worker *w)
 	w->now_ms = w->now_us / 1000;
 }
 
-void
-worker_id(struct worker *w, char *out)
+uint64_t
+worker_number(struct worker *w)
 {
 	uint64_t n = w->id_count++;
 
-	for (int half = 0; half < 2; half++) {
-		uint64_t v = hash_keyed(&w->id_key[half], &n, sizeof(n));
+	return hash_keyed(&w->id_key, &n, sizeof(n));
+}
 
-		for (int i = 0; i < 16; i++) {
-			*out++ = "0123456789abcdef"[v >> 60];
-			v <<= 4;
-		}
-	}
+void
+worker_id(struct worker *w, char *out)
+{
+	uint64_t halves[2] = { worker_number(w), worker_number(w) };
+
+	str_hex(out, halves, sizeof(halves));
 }
 
 int
@@ -216,7 +217,7 @@ worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 	w->base = loop_base(w->loop);
 	rand_bytes(&seed, sizeof(seed));
 	rng_seed(&w->rng, seed);
-	rand_bytes(w->id_key, sizeof(w->id_key));
+	rand_bytes(&w->id_key, sizeof(w->id_key));
 	map_init(&w->services);
 	list_init(&w->waiting);
 	list_init(&w->spare);
@@ -267,6 +268,7 @@ worker_done(struct worker *w)
 	map_done(&w->services);
 	loop_free(w->loop);
 	scoreboard_free(w->sb);
+	record_free(w->records);
 }
 
 static int

@@ -22,6 +22,7 @@
 #include "base/rand.h"
 #include "http/head.h"
 #include "link/limits.h"
+#include "link/record.h"
 #include "link/scoreboard.h"
 #include "loop/loop.h"
 #include "proxy/deadline.h"
@@ -45,8 +46,10 @@ struct worker {
 
 	struct scoreboard *sb; /* NULL until the first WELCOME */
 	struct scoreboard_worker *cells;
+	struct records *records; /* NULL: control has none for us */
 
 	struct table *table; /* NULL until the first snapshot */
+	unsigned ndown;	     /* endpoints that refused a connect */
 	struct map services; /* struct service by name, all that live */
 	struct list waiting; /* services with a queue */
 	struct loop_timer waiting_tick;
@@ -68,7 +71,7 @@ struct worker {
 	unsigned nspare;
 
 	uint64_t now_us, now_ms;
-	struct hash_key id_key[2];
+	struct hash_key id_key;
 	uint64_t id_count;
 
 	struct loop_timer heartbeat;
@@ -83,6 +86,9 @@ struct worker {
 };
 
 void worker_tick(struct worker *w); /* reads the clock */
+
+/* Different each time, not to be guessed. */
+uint64_t worker_number(struct worker *w);
 
 /* WORKER_ID hex digits, different each time, not to be guessed. No NUL. */
 void worker_id(struct worker *w, char *out);

@@ -18,6 +18,9 @@
  *	service? CELL
  *	worker? INDEX
  *	limits? INDEX		"limits memory=N", and what was met how often
+ *	bars? CELL		"bars count=N slow=N sum=US", slow: over 25 ms
+ *	records? INDEX		"records {...}" for each, then "records end"
+ *	texts N			1: workers keep what an access log wants
  *	drain MS
  *	reset INDEX		a dead worker's cells
  *	hangup			close every worker's connection
@@ -47,6 +50,7 @@
 #include "link/address.h"
 #include "link/scoreboard.h"
 #include "link/worker_msg.h"
+#include "mini_records.h"
 #include "mini_route.h"
 
 #define WORKERS 8
@@ -70,6 +74,7 @@ static struct snapshot_route routes[512];
 static struct peer peers[WORKERS];
 static int board_fd;
 static struct scoreboard *board;
+static int records_fd;
 static int snapshot_fd = -1;
 static uint64_t published;
 
@@ -113,6 +118,7 @@ cmd_begin(void)
 {
 	snap.nservices = snap.nroutes = snap.ntrusted = 0;
 	snap.limits = (struct limits){ 0 };
+	snap.record_texts = 0;
 	memset(services, 0, sizeof(services));
 	memset(routes, 0, sizeof(routes));
 }
@@ -298,6 +304,8 @@ welcome(struct peer *p, unsigned index)
 
 	p->index = index;
 	tell(p, &m, &board_fd, 1);
+	m = (struct worker_msg){ .type = WORKER_RECORDS };
+	tell(p, &m, &records_fd, 1);
 	m = (struct worker_msg){ .type = WORKER_LISTENERS,
 		.nids = snap.nlisteners };
 	memcpy(m.ids, listener_ids, sizeof(m.ids));
@@ -487,7 +495,7 @@ ask(char **w)
 	else if (strcmp(w[0], "limits?") == 0)
 		ask_limits(number(w[1]));
 	else
-		return false;
+		return mini_records_ask(board, w);
 	return true;
 }
 
@@ -502,6 +510,8 @@ describe(char **w, int n)
 		cmd_trust(w);
 	else if (strcmp(w[0], "limit") == 0)
 		cmd_limit(w);
+	else if (strcmp(w[0], "texts") == 0)
+		snap.record_texts = number(w[1]);
 	else if (strcmp(w[0], "service") == 0)
 		cmd_service(w, n);
 	else if (strcmp(w[0], "endpoint") == 0)
@@ -600,6 +610,7 @@ main(int argc, char **argv)
 	if (scoreboard_create(&board_fd, &err) < 0 ||
 	    scoreboard_attach(&board, board_fd, &err) < 0)
 		die(err.text);
+	records_fd = mini_records_open();
 	for (int i = 0; i < WORKERS; i++)
 		peers[i].fd = -1;
 	for (;;) {

@@ -219,6 +219,24 @@ control_nodes(struct control *c)
 	    "10.0.0.1:7070", "lease_ms", 12000);
 }
 
+json_t *
+control_request(struct control *c, const char *id)
+{
+	json_t *found = json_array();
+
+	(void)c;
+	if (strcmp(id, "image.0") == 0)
+		json_array_append_new(found,
+		    json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i, s:i,"
+			      " s:[{s:s, s:s}], s:[s], s:i, s:i}",
+			"request_id", "image.0", "method", "GET", "path", "/a",
+			"status", 200, "end", "complete", "service", "image",
+			"route", "/a/", "candidates", 2, "ejected", 1, "tried",
+			"endpoint", "image.0", "outcome", "answered", "flags",
+			"reused", "wait_us", 1500, "total_us", 2000000));
+	return json_pack("{s:o, s:i}", "requests", found, "searched", 7);
+}
+
 int
 control_metrics(struct control *c, struct buf *out)
 {

@@ -319,6 +319,7 @@ no_daemon_is_exit_5_and_how_to_start_it(void **state)
 		"reload",
 		"reload --wait",
 		"nodes",
+		"explain id",
 		"shutdown",
 	};
 

@@ -232,8 +232,8 @@ json_is_what_the_api_says(void **state)
 {
 	static const char *const lines[] = { "status --json",
 		"status image --json", "top --json", "nodes --json",
-		"plan --json", "start image --json", "reload --json",
-		"scale image=2 --json" };
+		"plan --json", "explain image.0 --json", "start image --json",
+		"reload --json", "scale image=2 --json" };
 
 	(void)state;
 	begin(&(struct scene){ .all_well = true });
@@ -326,6 +326,23 @@ nodes_are_a_table(void **state)
 	begin(&(struct scene){ 0 });
 	assert_int_equal(drover("nodes"), CLI_OK);
 	assert_said("a (this)  up       10.0.0.1:7070  12s");
+	end();
+}
+
+static void
+a_request_is_explained_or_not_found(void **state)
+{
+	(void)state;
+	begin(&(struct scene){ 0 });
+	assert_int_equal(drover("explain image.0"), CLI_OK);
+	assert_said("request     GET /a ");
+	assert_said("candidates  2, 1 of them ejected\n"
+		    "tried       image.0: answered\n");
+	assert_said("answer      200 complete\nflags       reused\n");
+	assert_said("queue wait  1.500ms\n");
+	assert_said("total       2.000s\n");
+	assert_int_equal(drover("explain other"), CLI_ERROR);
+	assert_said("no request other among the last 7 that are kept");
 	end();
 }
 
@@ -530,6 +547,7 @@ main(void)
 		cmocka_unit_test(without_a_role_it_is_exit_1_and_says_which),
 		cmocka_unit_test(plan_exits_10_when_it_finds_changes),
 		cmocka_unit_test(nodes_are_a_table),
+		cmocka_unit_test(a_request_is_explained_or_not_found),
 		cmocka_unit_test(names_are_offered_to_shells),
 		cmocka_unit_test(wait_is_over_when_it_is_so),
 		cmocka_unit_test(without_wait_it_answers_at_once),

@@ -43,6 +43,9 @@ an_empty_file_gives_the_defaults(void **state)
 	assert_int_equal(c->log_size, 10 << 20);
 	assert_int_equal(c->log_files, 3);
 	assert_false(c->log_journal);
+	assert_int_equal(c->access.format, CONF_ACCESS_OFF);
+	assert_string_equal(c->access.file, "/var/log/drover/access.log");
+	assert_int_equal(c->access.sample, 100);
 	assert_int_equal(c->ntrusted, 0);
 	assert_int_equal(c->nservices, 0);
 	assert_null(conf_service(c, "image"));

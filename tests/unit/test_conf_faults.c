@@ -28,11 +28,11 @@ static const struct {
 	{ "\nadnim: {}\n",
 	    "drover.yaml:2: adnim: found an unknown key (admin?); allowed "
 	    "listen, admin, registry, node, workers, user, trusted_proxies, "
-	    "limits, ports, directories, log\n" },
+	    "limits, ports, directories, log, access_log\n" },
 	{ "services: []\n",
 	    "drover.yaml:1: services: found an unknown key; allowed "
 	    "listen, admin, registry, node, workers, user, trusted_proxies, "
-	    "limits, ports, directories, log\n" },
+	    "limits, ports, directories, log, access_log\n" },
 	{ "node:\n  nmae: a\n",
 	    "drover.yaml:2: node.nmae: found an unknown key (name?); allowed "
 	    "name\n" },
@@ -129,6 +129,17 @@ static const struct {
 	    "107\n"
 	    "drover.yaml:1: directories.runtime: found a path of 107 bytes; "
 	    "allowed 94, so that the sockets in it can be bound\n" },
+	{ "access_log: clf\n",
+	    "drover.yaml:1: access_log: found \"clf\"; allowed one of "
+	    "off, json, combined\n" },
+	{ "access_log: {sample: 0%}\n",
+	    "drover.yaml:1: access_log.sample: found \"0%\"; allowed a "
+	    "percentage from 1% to 100%, as 150%\n" },
+	{ "access_log: {files: 0,\n  size: 1KiB}\n",
+	    "drover.yaml:1: access_log.files: found 0; allowed an integer from "
+	    "1 to 100\n"
+	    "drover.yaml:2: access_log.size: found \"1KiB\"; allowed a size "
+	    "from 64KiB to 1024GiB, as 64KiB, 512MiB, 4GiB\n" },
 	{ "log: {destination: syslog}\n",
 	    "drover.yaml:1: log.destination: found \"syslog\"; allowed one of "
 	    "files, journal\n" },
@@ -233,7 +244,8 @@ static const struct {
 	    "service, command, env, directory, replicas, listen, route, ready, "
 	    "readiness, liveness, start, restart, stop, balance, ejection, "
 	    "limits, "
-	    "resources, sandbox, depends_on, calls, needs_redis\n" },
+	    "resources, sandbox, depends_on, calls, "
+	    "access_log, needs_redis\n" },
 	{ "replicas: two\n",
 	    "s.yaml:3: replicas: found \"two\"; allowed an integer from 0 to "
 	    "256\n" },

@@ -38,7 +38,9 @@ static const char full_root[] =
     " response_head: 19KiB}\n"
     "ports: {first: 1024, last: 65535}\n"
     "directories: {runtime: /r, state: /s, cache: /c, logs: /l}\n"
-    "log: {destination: journal, size: 64KiB, files: 100}\n";
+    "log: {destination: journal, size: 64KiB, files: 100}\n"
+    "access_log: {format: combined, file: /x, sample: 7%, size: 1GiB,"
+    " files: 9}\n";
 
 static const char full_service[] =
     "service: a\ncommand: [x, '${PORT}', '']\n"
@@ -60,7 +62,8 @@ static const char full_service[] =
     "resources: {memory: 7MiB, cpu: 150%, files: 8, processes: 9}\n"
     "sandbox: {user: nobody, private_tmp: true, read_only: true,"
     " network: true, optional: true}\n"
-    "depends_on: [redis, b]\ncalls: [b]\nneeds_redis: true\n";
+    "depends_on: [redis, b]\ncalls: [b]\nneeds_redis: true\n"
+    "access_log: false\n";
 
 /* --- JSON ----------------------------------------------------------------- */
 
@@ -348,7 +351,8 @@ keys_of_the_root_are_told_each(void **state)
 	folder_put(f, "drover.yaml",
 	    "node: {name: b}\nworkers: 64\ntrusted_proxies: [10.0.0.0/8]\n"
 	    "registry: redis://me:secret@there\nports: {last: 21000}\n"
-	    "limits: {connections: 100, head_timeout: 1s, memory: 64MiB}\n");
+	    "limits: {connections: 100, head_timeout: 1s, memory: 64MiB}\n"
+	    "access_log: json\n");
 	b = folder_accept(f);
 	assert_non_null(strstr(told(a, b),
 	    "refused  registry.url: managed -> redis://there\n"
@@ -359,7 +363,8 @@ keys_of_the_root_are_told_each(void **state)
 	    "changed  limits.connections: 16384 -> 100\n"
 	    "changed  limits.memory: 256MiB -> 64MiB\n"
 	    "changed  limits.head_timeout: 10s -> 1s\n"
-	    "changed  ports.last: 29999 -> 21000\n"));
+	    "changed  ports.last: 29999 -> 21000\n"
+	    "changed  access_log.format: off -> json\n"));
 	assert_null(strstr(told(a, b), "secret"));
 	conf_unref(a);
 	conf_unref(b);

@@ -15,6 +15,7 @@
 #include "http/problem.h"
 #include "http/query.h"
 #include "http/route.h"
+#include "http/trace.h"
 
 static int
 decode(const char *text, bool plus, const char *want)
@@ -31,6 +32,63 @@ decode(const char *text, bool plus, const char *want)
 	}
 	arena_done(&a);
 	return r;
+}
+
+#define TRACE_ID "0af7651916cd43dd8448eb211c80319c"
+#define SPAN_ID "b7ad6b7169203331"
+
+static bool
+trace_ok(const char *text)
+{
+	struct trace t;
+
+	return trace_parse(&t, span_of(text));
+}
+
+static void
+a_trace_is_read_as_it_is_written(void **state)
+{
+	const char *text = "00-" TRACE_ID "-" SPAN_ID "-01";
+	struct trace t;
+	char out[TRACE_TEXT];
+
+	(void)state;
+	assert_true(trace_parse(&t, span_of(text)));
+	assert_int_equal(t.id[0], 0x0a);
+	assert_int_equal(t.span[7], 0x31);
+	assert_int_equal(t.flags, 1);
+	trace_put(&t, out);
+	assert_memory_equal(out, text, TRACE_TEXT);
+}
+
+static void
+what_is_no_trace_is_refused(void **state)
+{
+	(void)state;
+	assert_false(trace_ok(""));
+	assert_false(trace_ok("00-" TRACE_ID "-" SPAN_ID "-0"));
+	assert_false(trace_ok("00-" TRACE_ID "-" SPAN_ID "-01-"));
+	assert_false(trace_ok("00-" TRACE_ID "-" SPAN_ID "-0A"));
+	assert_false(trace_ok("ff-" TRACE_ID "-" SPAN_ID "-01"));
+	assert_false(trace_ok("0x-" TRACE_ID "-" SPAN_ID "-01"));
+	assert_false(
+	    trace_ok("00-00000000000000000000000000000000-" SPAN_ID "-01"));
+	assert_false(trace_ok("00-" TRACE_ID "-0000000000000000-01"));
+	assert_true(trace_ok("01-" TRACE_ID "-" SPAN_ID "-01-more"));
+	assert_true(trace_ok("01-" TRACE_ID "-" SPAN_ID "-01"));
+	assert_false(trace_ok("01-" TRACE_ID "-" SPAN_ID "-01more"));
+}
+
+static void
+of_a_later_version_only_known_flags_are_kept(void **state)
+{
+	struct trace t;
+
+	(void)state;
+	assert_true(trace_parse(&t, SPAN("01-" TRACE_ID "-" SPAN_ID "-ff")));
+	assert_int_equal(t.flags, TRACE_SAMPLED);
+	assert_true(trace_parse(&t, SPAN("00-" TRACE_ID "-" SPAN_ID "-03")));
+	assert_int_equal(t.flags, 3);
 }
 
 static void
@@ -258,6 +316,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_trace_is_read_as_it_is_written),
+		cmocka_unit_test(what_is_no_trace_is_refused),
+		cmocka_unit_test(of_a_later_version_only_known_flags_are_kept),
 		cmocka_unit_test(escapes_are_decoded_once),
 		cmocka_unit_test(a_query_keeps_its_order),
 		cmocka_unit_test(a_query_needs_memory_and_says_so),

@@ -93,6 +93,7 @@ static const struct snapshot example = {
 	    .head_size = 4096,
 	    .memory_kib = 65536,
 	    .response_head = 8192 },
+	.record_texts = 1,
 	.listeners = listeners,
 	.nlisteners = 2,
 	.trusted = networks,
@@ -166,6 +167,7 @@ assert_example(const struct snapshot *s)
 {
 	assert_int_equal(s->generation, 42);
 	assert_memory_equal(&s->limits, &example.limits, sizeof(s->limits));
+	assert_int_equal(s->record_texts, 1);
 	assert_int_equal(s->nlisteners, 2);
 	assert_int_equal(s->listeners[1].id, 2);
 	assert_int_equal(s->listeners[1].flags, SNAPSHOT_LISTENER_INTERNAL);
@@ -332,7 +334,7 @@ what_is_out_of_bounds_is_refused(void **state)
 	refused_service(
 	    &(struct snapshot_service){ .name = "a", .cell = 1024 }, "cell");
 	refused_service(
-	    &(struct snapshot_service){ .name = "a", .flags = 2 }, "flags");
+	    &(struct snapshot_service){ .name = "a", .flags = 4 }, "flags");
 	refused_service(
 	    &(struct snapshot_service){ .name = "a", .balance = 3 }, "balance");
 	refused_service(
@@ -528,7 +530,7 @@ a_message_of_the_future_is_refused_with_the_reason(void **state)
 	n = worker_msg_encode(&m, data, sizeof(data));
 	assert_int_equal(
 	    worker_msg_decode(&back, data, (size_t)n, &err), -EPROTO);
-	assert_non_null(strstr(err.text, "version 2"));
+	assert_non_null(strstr(err.text, "version 3"));
 	n = worker_msg_encode(&hello, data, sizeof(data));
 	for (ssize_t cut = 0; cut < n; cut++)
 		assert_int_equal(
