@@ -77,6 +77,7 @@ static void
 linger(struct http1 *c)
 {
 	c->state = HTTP1_LINGER;
+	c->lingered = 0;
 	if (wire_shut(&c->wire) < 0 || wire_read(&c->wire, true) < 0) {
 		http1_close(c);
 		return;
@@ -383,12 +384,14 @@ parse(struct http1 *c, struct span in)
 	struct head h;
 
 	do {
+		size_t scanned = c->scanned;
 		enum head_verdict v;
 
 		head_init(&h, w->headers, w->limits.head_lines);
 		h.limits.head = w->limits.head_size;
 		h.limits.target = w->limits.target;
-		v = head_request(&h, in, &c->scanned);
+		v = head_request(&h, in, &scanned);
+		c->scanned = (uint32_t)scanned; /* of HTTP1_IN_MAX at most */
 		if (v == HEAD_MORE) {
 			wait_for_more(c, in);
 			return;

@@ -43,15 +43,17 @@ struct http1 {
 	struct wire wire;
 	struct deadline dl;
 	struct loop_later later; /* the next request, or the end */
-	enum http1_state state;
+	enum http1_state state : 8;
 	bool keep;	   /* after FLUSH */
 	bool clean;	   /* after FLUSH: nothing more is coming */
 	bool heading;	   /* HEAD: the time for a head is running */
 	uint32_t requests; /* so far */
-	struct buf in;	   /* a part of a head, or later requests */
 	uint32_t in_off;   /* of `in`, used up */
-	uint32_t lingered;
-	size_t scanned;
+	union {
+		uint32_t scanned;  /* HEAD: without an end of it */
+		uint32_t lingered; /* LINGER: bytes that came */
+	};
+	struct buf in; /* a part of a head, or later requests */
 };
 
 /* a->fd becomes its own. -ENOMEM: it was closed. */

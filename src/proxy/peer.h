@@ -13,17 +13,17 @@
 
 #include "base/str.h"
 
-#define PEER_TEXT 46 /* an address as text, with a NUL */
+#define PEER_TEXT 40 /* an address as text, with a NUL; a mapped one is v4 */
 
 struct table;
 
 struct peer {
 	unsigned char address[16]; /* v4 mapped; zero for a Unix socket */
+	uint64_t checked;	   /* generation */
 	bool local;		   /* a Unix socket */
 	bool internal;		   /* it came through an internal listener */
 	bool trusted;		   /* in trusted_proxies, as of `checked` */
 	unsigned char text_len;
-	uint64_t checked; /* generation */
 	char text[PEER_TEXT];
 };
 
