@@ -34,7 +34,8 @@ group_json(const struct schema *table, const struct schema *row,
 	    : NULL;
 	if (bare != NULL)
 		*out = json_incref(bare);
-	else if (json_object_size(map) > 0)
+	else if (json_object_size(map) > 0 &&
+	    (row->key == NULL || json_object_get(map, row->key) != NULL))
 		*out = json_incref(map);
 	json_decref(map);
 	return 0;

@@ -9,9 +9,8 @@
 
 /* --- lists of strings ----------------------------------------------------- */
 
-/* Copy a list of strings, NULL at the end; NULL after a fault. */
-static const char *const *
-copy_strings(const struct value_site *site, const struct schema *row,
+const char *const *
+value_copy_list(const struct value_site *site, const struct schema *row,
     const struct node *n)
 {
 	const char **list;
@@ -40,14 +39,14 @@ read_argv(const struct value_site *site, const struct schema *row,
 		return value_refuse(site, row, n);
 	if (n->first->kind == NODE_STRING && *n->first->text == '\0')
 		return value_refuse(site, row, n->first);
-	argv = copy_strings(site, row, n);
+	argv = value_copy_list(site, row, n);
 	if (argv != NULL)
 		*(const char *const **)field = argv;
 	return argv != NULL;
 }
 
-static bool
-stands_before(const struct node *list, const struct node *n)
+bool
+value_stands_before(const struct node *list, const struct node *n)
 {
 	for (const struct node *e = list->first; e != n; e = e->next)
 		if (strcmp(e->text, n->text) == 0)
@@ -76,9 +75,9 @@ read_tokens(const struct value_site *site, const struct schema *row,
 		return value_refuse(site, row, n);
 	for (const struct node *e = n->first; e != NULL; e = e->next)
 		if (e->kind != NODE_STRING || !is_protocol(e->text) ||
-		    stands_before(n, e))
+		    value_stands_before(n, e))
 			return value_refuse(site, row, e);
-	tokens = copy_strings(site, row, n);
+	tokens = value_copy_list(site, row, n);
 	if (tokens != NULL)
 		*(const char *const **)field = tokens;
 	return tokens != NULL;
@@ -94,9 +93,9 @@ read_names(const struct value_site *site, const struct schema *row,
 		return value_refuse(site, row, n);
 	for (const struct node *e = n->first; e != NULL; e = e->next)
 		if (e->kind != NODE_STRING || !value_is_name(e->text) ||
-		    stands_before(n, e))
+		    value_stands_before(n, e))
 			return value_refuse(site, row, e);
-	names = copy_strings(site, row, n);
+	names = value_copy_list(site, row, n);
 	if (names != NULL)
 		*(const char *const **)field = names;
 	return names != NULL;
@@ -230,9 +229,8 @@ write_replicas(const struct schema *row, const void *field, bool *omit)
 
 static const char hash_choices[] = "header|cookie|query|path|source";
 
-/* An HTTP token: what a header, a cookie or a parameter may be called. */
-static bool
-is_token(const char *s)
+bool
+value_is_token(const char *s)
 {
 	static const char token[] = "!#$%&'*+-.^_`|~0123456789"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -257,7 +255,7 @@ read_hash(const struct value_site *site, const struct schema *row,
 			choice = value_choice(hash_choices, word);
 	}
 	if (choice == SIZE_MAX ||
-	    (choice < CONF_HASH_PATH ? !is_token(rest.n > 0 ? rest.p : "")
+	    (choice < CONF_HASH_PATH ? !value_is_token(rest.n > 0 ? rest.p : "")
 				     : kind.n != strlen(n->text)))
 		return value_refuse(site, row, n);
 	s->balance = CONF_BALANCE_HASH;

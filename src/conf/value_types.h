@@ -37,9 +37,24 @@ value_writer write_strings, write_env, write_replicas, write_methods,
     write_hash, write_route_path, write_route_exact, write_ready,
     write_check_path, write_check_tcp, write_check_exec;
 
+/* who may use a route: value_auth.c */
+value_reader read_algorithms, read_field, read_fields, read_cookie,
+    read_require, read_claims;
+value_writer write_algorithms;
+
 /* Copy a string that must be one; NULL after a fault. */
 const char *value_copy(const struct value_site *site, const struct schema *row,
     const struct node *n);
+
+/* A list of strings, NULL at the end; NULL after a fault. */
+const char *const *value_copy_list(const struct value_site *site,
+    const struct schema *row, const struct node *n);
+
+/* Whether it stands in the list before n. */
+bool value_stands_before(const struct node *list, const struct node *n);
+
+/* An HTTP token: what a header, a cookie or a parameter may be called. */
+bool value_is_token(const char *s);
 
 /* Whether it is a service's name. */
 bool value_is_name(const char *s);

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/fd.h"
 #include "control/folders.h"
+#include "control/publish_auth.h"
 #include "control/replica.h"
 #include "control/service.h"
 #include "control/workers.h"
@@ -338,6 +339,8 @@ add_route(struct build *b, struct snapshot_route *out,
 		    (r->internal ? SNAPSHOT_ROUTE_INTERNAL : 0U),
 		.service = service,
 	};
+	if (publish_auth(b->c, &b->arena, &r->auth, &out->auth) < 0)
+		b->no_memory = true;
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "link/address.h"
 #include "link/pack.h"
+#include "link/snapshot_auth.h"
 
 #define MAGIC 0x6e735244u /* "DRsn" on a little-endian machine */
 
@@ -95,6 +96,7 @@ pack_route(struct packer *p, const struct snapshot_route *r)
 	pack_u32(p, r->flags);
 	pack_u32(p, r->service);
 	pack_str(p, r->upgrade);
+	snapshot_pack_auth(p, r->auth);
 	pack_close(p);
 }
 
@@ -316,6 +318,8 @@ check_calls(struct reader *r, const struct snapshot *s)
 static void
 read_route(struct reader *r, struct snapshot_route *t, uint32_t nservices)
 {
+	const char *wrong;
+
 	unpack_open(&r->u);
 	t->host = unpack_str(&r->u, r->arena, SNAPSHOT_HOST_MAX);
 	t->path = unpack_str(&r->u, r->arena, SNAPSHOT_PATH_MAX);
@@ -324,9 +328,11 @@ read_route(struct reader *r, struct snapshot_route *t, uint32_t nservices)
 	t->flags = unpack_u32(&r->u);
 	t->service = unpack_u32(&r->u);
 	t->upgrade = unpack_str(&r->u, r->arena, SNAPSHOT_UPGRADE_MAX);
+	wrong = snapshot_read_auth(&r->u, r->arena, &t->auth, nservices);
 	unpack_close(&r->u);
 	if (r->u.error != 0)
 		return;
+	must(r, wrong == NULL, wrong);
 	must(r, t->path[0] == '/', "route path");
 	must(r, t->rewrite[0] == '/' || !(t->flags & SNAPSHOT_ROUTE_REWRITE),
 	    "rewrite");

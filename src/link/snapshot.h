@@ -44,6 +44,8 @@
 #define SNAPSHOT_PATH_MAX 1024
 #define SNAPSHOT_UPGRADE_MAX 256
 #define SNAPSHOT_WEIGHT_MAX 1000
+#define SNAPSHOT_SECRETS_MAX (256U * 1024) /* one file of users or keys */
+#define SNAPSHOT_AUTH_LIST_MAX 2200	   /* one of its lists */
 
 enum {
 	SNAPSHOT_LISTENER_INTERNAL = 1, /* callers are services, by token */
@@ -138,6 +140,36 @@ enum {
 	SNAPSHOT_ROUTE_INTERNAL = 8, /* only on internal listeners */
 };
 
+enum {
+	SNAPSHOT_AUTH_BASIC = 1,
+	SNAPSHOT_AUTH_BEARER = 2,
+	SNAPSHOT_AUTH_FORWARD = 4,
+	SNAPSHOT_AUTH_PASS = 8, /* the service sees Authorization */
+};
+
+/*
+ * Who may use a route: conf.h's conf_auth, with what its files say. Lists have
+ * a space between their elements. An empty text where one is needed (the file
+ * could not be used) lets nobody in.
+ */
+struct snapshot_auth {
+	uint32_t flags;	     /* SNAPSHOT_AUTH_* */
+	uint32_t algorithms; /* CONF_HS256 ... */
+	uint32_t leeway_s;
+	uint32_t service;    /* forward: index into services */
+	uint32_t timeout_ms; /* forward */
+	const char *realm;
+	const char *users; /* tls/users.h */
+	const char *user_header;
+	const char *secret; /* one of these two */
+	const char *jwks;   /* tls/jwk.h */
+	const char *issuer, *audience, *cookie;
+	const char *require; /* "scope=read" */
+	const char *claims;  /* "sub=X-User" */
+	const char *path;    /* forward */
+	const char *request_headers, *response_headers;
+};
+
 struct snapshot_route {
 	const char *host;    /* "" any; "a.org", "*.a.org"; lower case */
 	const char *path;    /* begins with '/' */
@@ -146,6 +178,7 @@ struct snapshot_route {
 	uint32_t methods;    /* a set of SNAPSHOT_GET ...; 0: any */
 	uint32_t flags;	     /* SNAPSHOT_ROUTE_* */
 	uint32_t service;    /* index into services */
+	const struct snapshot_auth *auth; /* NULL: anybody */
 };
 
 struct snapshot {

@@ -59,15 +59,22 @@ struct parser {
 	unsigned depth;
 };
 
+/* What the first byte promises; 0: it cannot be first. */
+static size_t
+utf8_promise(unsigned char c)
+{
+	if (c < 0x80)
+		return 1;
+	if (c < 0xc2 || c > 0xf4)
+		return 0;
+	return c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+}
+
 /* Bytes of the character that begins at s; 0: it is none. */
 static size_t
 utf8_size(const unsigned char *s, size_t n)
 {
-	size_t size = s[0] < 0x80	 ? 1
-	    : s[0] < 0xc2 || s[0] > 0xf4 ? 0
-	    : s[0] < 0xe0		 ? 2
-	    : s[0] < 0xf0		 ? 3
-					 : 4;
+	size_t size = utf8_promise(s[0]);
 
 	if (size > n)
 		return 0;
