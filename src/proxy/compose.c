@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/route.h"
+#include "proxy/auth.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
 #include "proxy/service.h"
@@ -102,14 +103,16 @@ dropped(const struct head_header *hh, uint64_t drop)
 
 /* Neighbours are copied together. */
 static void
-put_lines(struct pen *p, const struct head *h, uint64_t drop)
+put_lines(
+    struct pen *p, const struct head *h, uint64_t drop, const struct auth *auth)
 {
 	struct span run = { NULL, 0 };
 
 	for (size_t i = 0; i < h->nheaders; i++) {
 		struct span line;
 
-		if (dropped(&h->headers[i], drop)) {
+		if (dropped(&h->headers[i], drop) ||
+		    (auth != NULL && auth_hides(auth, &h->headers[i]))) {
 			put_span(p, run);
 			run.n = 0;
 			continue;
@@ -302,7 +305,7 @@ compose_request(struct exchange *x, const struct head *h,
 	if (r < 0)
 		return r;
 	/* The credential was for us. */
-	if (caller != NULL)
+	if (caller != NULL || auth_strips(to->auth))
 		drop |= BIT(AUTHORIZATION);
 	take_id(x, h, trusted);
 	p.at = x->req.data;
@@ -315,7 +318,7 @@ compose_request(struct exchange *x, const struct head *h,
 	}
 	PUT(&p, " HTTP/1.1\r\n");
 	put_line(&p, SPAN("Host"), host);
-	put_lines(&p, h, drop);
+	put_lines(&p, h, drop, to->auth);
 	put_added(&p, x, h, to, trusted);
 	if (name.n > 0)
 		put_line(&p, SPAN("Drover-Caller"), name);
@@ -346,7 +349,8 @@ compose_answer(struct exchange *x, const struct head *h, char *out, size_t size)
 	put_status(&p, h->status, h->reason);
 	put_lines(&p, h,
 	    BIT(DROVER_ERROR) | BIT(X_REQUEST_ID) |
-		(x->decode ? BIT(TRAILER) : 0)); /* they went with the chunks */
+		(x->decode ? BIT(TRAILER) : 0), /* they went with the chunks */
+	    NULL);
 	PUT(&p, "X-Request-Id: ");
 	put(&p, x->id, x->id_len);
 	PUT(&p, "\r\n");
@@ -370,7 +374,7 @@ compose_interim(const struct head *h, char *out, size_t size)
 	if (h->size + ADDED > size)
 		return 0;
 	put_status(&p, h->status, h->reason);
-	put_lines(&p, h, BIT(DROVER_ERROR));
+	put_lines(&p, h, BIT(DROVER_ERROR), NULL);
 	PUT(&p, "\r\n");
 	return (size_t)(p.at - out);
 }
@@ -407,21 +411,29 @@ problem_body(const struct compose_problem *p, char *out, size_t size)
 	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }
 
+static void
+put_word(struct pen *p, enum scoreboard_fault fault)
+{
+	PUT(p, "Content-Type: application/problem+json\r\nDrover-Error: ");
+	put_span(p, span_of(scoreboard_fault_name(fault)));
+	PUT(p, "\r\n");
+}
+
 size_t
 compose_problem(const struct compose_problem *p, char *out, size_t size)
 {
 	char body[768];
-	size_t n = problem_body(p, body, sizeof(body));
+	size_t n = p->bare ? 0 : problem_body(p, body, sizeof(body));
 	struct pen pen = { out };
 
-	if (size < sizeof(body) + ADDED)
+	if (size < sizeof(body) + ADDED + p->lines.n)
 		return 0;
 	put_status(&pen, p->status, span_of(http_reason(p->status)));
-	PUT(&pen,
-	    "Content-Type: application/problem+json\r\n"
-	    "Cache-Control: no-store\r\nDrover-Error: ");
-	put_span(&pen, span_of(scoreboard_fault_name(p->fault)));
-	PUT(&pen, "\r\nX-Request-Id: ");
+	PUT(&pen, "Cache-Control: no-store\r\n");
+	if (!p->bare)
+		put_word(&pen, p->fault);
+	put_span(&pen, p->lines);
+	PUT(&pen, "X-Request-Id: ");
 	put_span(&pen, p->id);
 	PUT(&pen, "\r\nContent-Length: ");
 	put_u64(&pen, n);

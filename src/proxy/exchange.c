@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "proxy/auth.h"
 #include "proxy/compose.h"
 #include "proxy/downstream.h"
 #include "proxy/endpoint.h"
@@ -139,6 +140,8 @@ end(struct exchange *x, bool reuse)
 		service_ref(s);
 	if (x->phase == EXCHANGE_QUEUED)
 		service_dequeue(s, x);
+	if (x->wait != NULL)
+		auth_cancel(x);
 	drop_upstream(x, reuse);
 	drop_place(x);
 	x->down->x = NULL;
@@ -567,6 +570,9 @@ on_deadline(void *arg)
 	struct exchange *x = arg;
 
 	switch (x->phase) {
+	case EXCHANGE_AUTH:
+		auth_late(x);
+		break;
 	case EXCHANGE_QUEUED:
 		exchange_fail(x, 503, FAULT_QUEUE_TIMEOUT,
 		    "no instance of the service was free in time");

@@ -41,6 +41,7 @@
 #define EXCHANGE_ID_MAX 64
 #define EXCHANGE_UPGRADE_MAX 31
 
+struct auth_wait;
 struct compose_problem;
 struct downstream;
 struct endpoint;
@@ -50,6 +51,7 @@ struct worker;
 
 enum exchange_phase {
 	EXCHANGE_NEW,
+	EXCHANGE_AUTH, /* who sent it is not known yet: auth.h */
 	EXCHANGE_QUEUED,
 	EXCHANGE_CONNECTING,
 	EXCHANGE_SENDING,   /* the request is not all with the endpoint */
@@ -113,6 +115,8 @@ struct exchange {
 	unsigned ntried;
 	bool forgivable; /* the last of them may be tried again */
 
+	struct auth_wait *wait; /* NULL: for no verdict */
+
 	uint64_t key; /* of the consistent hash */
 	uint64_t started_us, queued_us;
 	char id[EXCHANGE_ID_MAX];
@@ -127,6 +131,9 @@ struct exchange {
  */
 size_t exchange_begin(
     struct downstream *d, const struct head *h, struct span rest);
+
+/* One of our own begins: a GET to svc, whose head goes into x->req. */
+void exchange_ask(struct exchange *x, struct service *svc);
 
 /* --- exchange.c ----------------------------------------------------------- */
 

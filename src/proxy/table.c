@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/auth.h"
 #include "proxy/endpoint.h"
 #include "proxy/gate.h"
 #include "proxy/service.h"
@@ -117,6 +118,27 @@ build_prefix(struct table_route *to, char **at)
 	memcpy(*at, "\r\n", 2);
 	*at += 2;
 	to->prefix = (struct span){ start, (size_t)(*at - start) };
+}
+
+static int
+build_auth(struct building *b, struct table_route *to)
+{
+	const struct snapshot_auth *auth = to->conf->auth;
+
+	if (auth == NULL)
+		return 0;
+	to->asked = b->t->services[auth->service];
+	to->auth = auth_get(b->w, auth);
+	return to->auth != NULL ? 0 : -ENOMEM;
+}
+
+static int
+build_auths(struct building *b)
+{
+	for (uint32_t i = 0; i < b->t->snap->nroutes; i++)
+		if (build_auth(b, &b->t->to[i]) < 0)
+			return -ENOMEM;
+	return 0;
 }
 
 static void
@@ -278,6 +300,7 @@ put_in_force(struct building *b, struct map *names)
 	index_services(w, names);
 	w->table = b->t;
 	table_free(old);
+	auths_settle(w);
 	worker_limit(w, &b->t->snap->limits);
 	service_wake_all(w, true);
 }
@@ -297,7 +320,7 @@ table_apply(struct worker *w, struct snapshot *snap, struct err *err)
 	b.t->snap = snap;
 	map_init(&b.t->callers);
 	if (build_services(&b) == 0 && build_routes(b.t) == 0 &&
-	    build_names(b.t, &names) == 0) {
+	    build_auths(&b) == 0 && build_names(b.t, &names) == 0) {
 		put_in_force(&b, &names);
 		r = 0;
 	}
@@ -318,6 +341,8 @@ table_free(struct table *t)
 	for (uint32_t i = 0; t->services != NULL && i < t->snap->nservices; i++)
 		service_unref(t->services[i]);
 	free(t->services);
+	for (uint32_t i = 0; t->to != NULL && i < t->snap->nroutes; i++)
+		auth_unref(t->to[i].auth);
 	route_table_free(t->routes);
 	map_done(&t->callers);
 	free(t->to);

@@ -21,12 +21,15 @@
 #include "link/snapshot.h"
 #include "model/route.h"
 
+struct auth;
 struct service;
 struct worker;
 
 struct table_route {
 	const struct snapshot_route *conf;
 	struct service *svc;
+	struct auth *auth;     /* a reference; NULL: anybody may use it */
+	struct service *asked; /* by auth's forward */
 	size_t matched;	    /* bytes of the path that strip and rewrite take */
 	struct span prefix; /* "X-Forwarded-Prefix: /a\r\n", or empty */
 };

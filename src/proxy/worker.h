@@ -24,6 +24,7 @@
 #include "link/limits.h"
 #include "link/scoreboard.h"
 #include "loop/loop.h"
+#include "proxy/auth.h"
 #include "proxy/deadline.h"
 #include "proxy/gate.h"
 #include "proxy/orders.h"
@@ -51,6 +52,7 @@ struct worker {
 	struct list waiting; /* services with a queue */
 	struct loop_timer waiting_tick;
 
+	struct auths auths;
 	struct gate gate;
 	struct orders orders;
 	struct deadlines deadlines;

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+
+#include "mini_auth.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+
+static const char *
+contents(const char *path)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	if (fd_read_file(path, &b) < 0)
+		return NULL;
+	return buf_str(&b); /* for as long as the program runs */
+}
+
+static bool
+set_auth_number(struct snapshot_auth *a, const char *key, const char *value)
+{
+	const struct {
+		const char *key;
+		uint32_t *to;
+	} table[] = {
+		{ "flags", &a->flags },
+		{ "algorithms", &a->algorithms },
+		{ "leeway", &a->leeway_s },
+		{ "timeout", &a->timeout_ms },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strcmp(table[i].key, key) == 0) {
+			*table[i].to = (uint32_t)strtoul(value, NULL, 0);
+			return true;
+		}
+	return false;
+}
+
+static bool
+set_auth_text(struct snapshot_auth *a, const char *key, char *value)
+{
+	const struct {
+		const char *key;
+		const char **to;
+		bool file;
+	} table[] = {
+		{ "users", &a->users, true },
+		{ "jwks", &a->jwks, true },
+		{ "secret", &a->secret, true },
+		{ "realm", &a->realm, false },
+		{ "user_header", &a->user_header, false },
+		{ "issuer", &a->issuer, false },
+		{ "audience", &a->audience, false },
+		{ "cookie", &a->cookie, false },
+		{ "require", &a->require, false },
+		{ "claims", &a->claims, false },
+		{ "path", &a->path, false },
+		{ "asks", &a->request_headers, false },
+		{ "answers", &a->response_headers, false },
+	};
+
+	for (char *c = value; *c != '\0'; c++)
+		*c = *c == ',' ? ' ' : *c;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strcmp(table[i].key, key) == 0) {
+			*table[i].to = table[i].file ? contents(value)
+						     : strdup(value);
+			return *table[i].to != NULL;
+		}
+	return false;
+}
+
+bool
+mini_auth_set(struct snapshot_auth *a, const char *key, char *value)
+{
+	return set_auth_number(a, key, value) || set_auth_text(a, key, value);
+}
