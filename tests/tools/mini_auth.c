@@ -2,6 +2,8 @@
 
 #include "mini_auth.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@ contents(const char *path)
 }
 
 static bool
-set_auth_number(struct snapshot_auth *a, const char *key, const char *value)
+set_number(struct snapshot_auth *a, const char *key, const char *value)
 {
 	const struct {
 		const char *key;
@@ -40,7 +42,7 @@ set_auth_number(struct snapshot_auth *a, const char *key, const char *value)
 }
 
 static bool
-set_auth_text(struct snapshot_auth *a, const char *key, char *value)
+set_text(struct snapshot_auth *a, const char *key, char *value)
 {
 	const struct {
 		const char *key;
@@ -73,8 +75,31 @@ set_auth_text(struct snapshot_auth *a, const char *key, char *value)
 	return false;
 }
 
-bool
-mini_auth_set(struct snapshot_auth *a, const char *key, char *value)
+struct snapshot_auth *
+mini_auth(char **words, int n, uint32_t (*find_service)(const char *name))
 {
-	return set_auth_number(a, key, value) || set_auth_text(a, key, value);
+	struct snapshot_auth *a = calloc(1, sizeof(*a));
+
+	for (int i = 0; a != NULL && i < n; i++) {
+		char *value = strchr(words[i], '=');
+
+		*value++ = '\0';
+		if (strcmp(words[i], "service") == 0) {
+			a->service = find_service(value);
+		} else if (!set_number(a, words[i], value) &&
+		    !set_text(a, words[i], value)) {
+			fprintf(stderr, "mini_control: auth %s=%s\n", words[i],
+			    value);
+			exit(1);
+		}
+	}
+	return a;
+}
+
+void
+mini_auth_print(const struct scoreboard_worker_view *v)
+{
+	printf(" cached=%" PRIu64 " checked=%" PRIu64 " refused=%" PRIu64
+	       " shed=%" PRIu64 "\n",
+	    v->auth_cached, v->auth_checked, v->auth_refused, v->auth_shed);
 }

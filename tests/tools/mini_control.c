@@ -11,8 +11,7 @@
  *	endpoint NAME CELL ADDRESS [WEIGHT]	of the last service
  *	route SERVICE PATH [host=H] [rewrite=P] [flags=N] [methods=N]
  *	      [upgrade=TOKEN]
- *	auth KEY=VALUE...	of the last route: a comma for the space between
- *	      the elements of lists; users, jwks and secret are files
+ *	auth KEY=VALUE...	of the last route: mini_auth.h
  *	publish GENERATION	to every worker; then "ack INDEX GENERATION"
  *	raw GENERATION HEX	bytes instead of a snapshot
  *	endpoint? CELL		"endpoint inflight=N requests=N ..."
@@ -278,25 +277,6 @@ cmd_route(char **w, int n)
 	}
 }
 
-static void
-cmd_auth(char **w, int n)
-{
-	static struct snapshot_auth auths[ARRAY_LEN(routes)];
-	struct snapshot_auth *a = &auths[snap.nroutes - 1];
-
-	memset(a, 0, sizeof(*a));
-	routes[snap.nroutes - 1].auth = a;
-	for (int k = 1; k < n; k++) {
-		char *value = strchr(w[k], '=');
-
-		*value++ = '\0';
-		if (strcmp(w[k], "service") == 0)
-			a->service = find_service(value);
-		else if (!mini_auth_set(a, w[k], value))
-			die(w[k]);
-	}
-}
-
 /* --- workers -------------------------------------------------------------- */
 
 static void
@@ -464,12 +444,10 @@ ask_worker(unsigned index)
 	scoreboard_worker_view(board, index, &v);
 	printf("worker pid=%d generation=%" PRIu64 " heartbeat=%" PRIu64
 	       " connections=%" PRIu64 " accepted=%" PRIu64 " requests=%" PRIu64
-	       " bad=%" PRIu64 " upstreams=%" PRIu64 " draining=%d"
-	       " cached=%" PRIu64 " checked=%" PRIu64 " refused=%" PRIu64
-	       " shed=%" PRIu64 "\n",
+	       " bad=%" PRIu64 " upstreams=%" PRIu64 " draining=%d",
 	    (int)v.pid, v.generation, v.heartbeat_ms, v.connections, v.accepted,
-	    v.requests, v.bad_requests, v.upstreams, v.draining, v.auth_cached,
-	    v.auth_checked, v.auth_refused, v.auth_shed);
+	    v.requests, v.bad_requests, v.upstreams, v.draining);
+	mini_auth_print(&v);
 }
 
 /* Only what was met. */
@@ -538,7 +516,8 @@ describe(char **w, int n)
 	else if (strcmp(w[0], "route") == 0)
 		cmd_route(w, n);
 	else if (strcmp(w[0], "auth") == 0)
-		cmd_auth(w, n);
+		routes[snap.nroutes - 1].auth = mini_auth(
+		    w + 1, n - 1, find_service);
 	else
 		return false;
 	return true;

@@ -324,7 +324,68 @@ static const struct {
 	    "internal\n" },
 	{ "route: [{path: /a, colour: red}]\n",
 	    "s.yaml:3: route[0].colour: found an unknown key; allowed path, "
-	    "exact, host, methods, strip, rewrite, upgrade, expose\n" },
+	    "exact, host, methods, strip, rewrite, upgrade, expose, "
+	    "auth\n" },
+	{ "route: [{path: /a, auth: {basic: {}}}]\n",
+	    "s.yaml:3: route[0].auth.basic.users: found no such key, which is "
+	    "required; allowed an absolute path of at most 4095 bytes\n" },
+	{ "route: [{path: /a, auth: {credentials: hide}}]\n",
+	    "s.yaml:3: route[0].auth.credentials: found \"hide\"; allowed one "
+	    "of strip, pass\n" },
+	{ "route: [{path: /a, auth: {basic: {users: /u, header: X_User}}}]\n",
+	    "s.yaml:3: route[0].auth.basic.header: found \"X_User\"; allowed "
+	    "the name of a header without underscores, at most 63 bytes, and "
+	    "none that drover or the message's framing needs\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [none]}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.algorithms: found \"none\"; "
+	    "allowed a list of different ones of HS256, RS256, ES256\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [ES256]}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer: found neither; allowed one of "
+	    "jwks and secret_file\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], jwks: /j, "
+	  "secret_file: /s}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer: found both; allowed one of jwks "
+	    "and secret_file\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256, RS256], "
+	  "secret_file: /s}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.algorithms: found others beside "
+	    "secret_file; allowed [HS256]\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], "
+	  "secret_file: /s, leeway: 1h}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.leeway: found \"1h\"; allowed a "
+	    "duration from 0ms to 10m, as 250ms, 5s, 2m, 1h\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], "
+	  "secret_file: /s, require: [scope]}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.require: found \"scope\"; allowed "
+	    "a list of at most 8 different claim=value\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], "
+	  "secret_file: /s, claims: [sub=Host]}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.claims: found \"sub=Host\"; "
+	    "allowed a list of at most 8 different claim=Header, with headers "
+	    "as in response_headers\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], "
+	  "secret_file: /s, cookie: a b}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.cookie: found \"a b\"; allowed "
+	    "the name of a cookie, at most 255 bytes\n" },
+	{ "route: [{path: /a, auth: {forward: {service: s}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.service: found the service "
+	    "itself; allowed others\n" },
+	{ "route: [{path: /a, auth: {forward: {service: x}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.service: found \"x\"; allowed "
+	    "names of services\n" },
+	{ "route: [{path: /a, auth: {forward: {path: /x}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.service: found no such key, "
+	    "which is required; allowed a lower-case letter, then lower-case "
+	    "letters, digits and dashes, at most 63\n" },
+	{ "route: [{path: /a, auth: {forward: {service: x, "
+	  "response_headers: [Content-Length]}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.response_headers: found "
+	    "\"Content-Length\"; allowed a list of at most 16 different names "
+	    "of headers without underscores, and none that drover or the "
+	    "message's framing needs\n" },
+	{ "route: [{path: /a, auth: {forward: {service: x, timeout: 0s}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.timeout: found \"0s\"; allowed a "
+	    "duration from 10ms to 1m, as 250ms, 5s, 2m, 1h\n" },
 	{ "route: [{path: /a, upgrade: websocket}]\n",
 	    "s.yaml:3: route[0].upgrade: found \"websocket\"; "
 	    "allowed " PROTOCOLS "\n" },
