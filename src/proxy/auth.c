@@ -92,7 +92,9 @@ keep(struct auth *a, const char *text)
 {
 	const char *copy = arena_copy(&a->arena, span_of(text));
 
-	return span_of(copy); /* the arena's ceiling is above all of them */
+	if (copy == NULL)
+		a->cut_short = true;
+	return span_of(copy);
 }
 
 static void
@@ -213,7 +215,9 @@ build(struct auth *a, const struct snapshot_auth *conf)
 		a->broken = true;
 		r = 0;
 	}
-	return r < 0 ? r : build_refusals(a, conf->realm);
+	if (r == 0)
+		r = build_refusals(a, conf->realm);
+	return r == 0 && a->cut_short ? -ENOMEM : r;
 }
 
 /* --- sharing -------------------------------------------------------------- */

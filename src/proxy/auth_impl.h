@@ -33,7 +33,8 @@ struct auth {
 	unsigned char print[VERDICTS_DIGEST]; /* of its contents */
 	unsigned char key[VERDICTS_DIGEST];   /* of its verdicts */
 	unsigned flags;
-	bool broken; /* it cannot be used: nobody is let in */
+	bool cut_short; /* while it is built: there was no memory */
+	bool broken;	/* it cannot be used: nobody is let in */
 	struct users *users;
 	struct jwks *jwks;
 	struct jwt_policy policy;

@@ -323,6 +323,20 @@ def test_the_thread_is_there_only_while_a_route_wants_passwords(rig):
     assert threads() == alone
 
 
+def test_a_password_that_is_being_hashed_outlives_its_route(rig):
+    guard_basic(rig, {"ann": crypt("one", "$2b$12$abcdefghijklmnopqrstuu")})
+    c = rig.connect()
+    auth = basic("ann", "one")["Authorization"]
+    c.sendall("GET /token HTTP/1.1\r\nHost: a\r\n"
+              f"Authorization: {auth}\r\n\r\n".encode())
+    while rig.ask("worker")["checked"] != 1:
+        pass
+    rig.simple(rig.origins[0])
+    assert status(read_until(c, b"}")) == 200
+    c.close()
+    assert len(os.listdir(f"/proc/{rig.workers[0].pid}/task")) == 1
+
+
 def test_the_service_sees_the_credentials_where_it_should(rig):
     guard_secret(rig, flags=BEARER | PASS)
     h = bearer({"exp": soon()})
