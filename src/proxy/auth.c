@@ -272,8 +272,9 @@ auth_get(struct worker *w, const struct snapshot_auth *conf)
 
 	if (print_of(conf, print) < 0)
 		return NULL;
+	/* A broken one may have lacked nothing but memory. */
 	LIST_EACH (a, &w->auths.all, struct auth, link)
-		if (memcmp(a->print, print, sizeof(print)) == 0)
+		if (!a->broken && memcmp(a->print, print, sizeof(print)) == 0)
 			return auth_ref(a);
 	return auth_new(&w->auths, conf, print);
 }

@@ -67,7 +67,7 @@ make_key(const char *type, OSSL_PARAM_BLD *bld, EVP_PKEY **out)
 
 	if (params == NULL || ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1)
 		goto out;
-	r = -EINVAL;
+	r = -EINVAL; /* from here on it does not say why */
 	if (EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
 		goto out;
 	check = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);

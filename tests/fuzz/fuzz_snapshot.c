@@ -68,9 +68,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (uint32_t i = 0; i < s->nservices; i++)
 		check_service(s, &s->services[i]);
-	for (uint32_t i = 0; i < s->nroutes; i++)
+	for (uint32_t i = 0; i < s->nroutes; i++) {
+		const struct snapshot_auth *a = s->routes[i].auth;
+
 		MUST(s->routes[i].path[0] == '/' &&
 		    s->routes[i].service < s->nservices);
+		MUST(a == NULL || (a->flags & SNAPSHOT_AUTH_FORWARD) == 0 ||
+		    (a->service < s->nservices && a->path[0] == '/'));
+	}
 	check_again(s);
 	snapshot_free(s);
 	return 0;

@@ -97,6 +97,23 @@ one_with_the_same_contents_is_the_same(void **state)
 	assert_true(list_empty(&((struct worker *)*state)->auths.all));
 }
 
+static void
+a_broken_one_is_tried_again(void **state)
+{
+	struct snapshot_auth none = whole;
+	struct auth *a, *b;
+
+	none.users = "";
+	a = auth_get(*state, &none);
+	b = auth_get(*state, &none);
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_true(a->broken && b->broken);
+	assert_ptr_not_equal(a, b);
+	auth_unref(a);
+	auth_unref(b);
+}
+
 static bool
 hides(const struct auth *a, const char *name)
 {
@@ -143,6 +160,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_with_the_same_contents_is_the_same),
+		cmocka_unit_test(a_broken_one_is_tried_again),
 		cmocka_unit_test(headers_are_hidden_in_every_spelling),
 		cmocka_unit_test(without_memory_there_is_a_whole_one_or_none),
 	};
