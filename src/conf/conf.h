@@ -113,7 +113,8 @@ enum { CONF_HS256 = 1, CONF_RS256 = 2, CONF_ES256 = 4 };
 
 /* Who may use a route. Each of the three is there or not: see its comment. */
 struct conf_auth {
-	bool pass; /* credentials: pass */
+	bool given; /* then one of the three at least is there */
+	bool pass;  /* credentials: pass */
 
 	const char *users; /* basic: the file; NULL: no basic */
 	const char *realm;

@@ -16,6 +16,19 @@
 		    (f), (s)->file, (s)->routes[i].line, key_, __VA_ARGS__); \
 	} while (0)
 
+/* One that asks for nothing would look like one that does. */
+static void
+check_some(const struct conf_service *s, size_t i, struct faults *f)
+{
+	const struct conf_auth *a = &s->routes[i].auth;
+
+	if (a->given && a->users == NULL && a->algorithms == 0 &&
+	    a->service == NULL)
+		FAULT(f, s, i, "basic",
+		    "found none of basic, bearer and forward; allowed one or "
+		    "more");
+}
+
 static void
 check_bearer(const struct conf_service *s, size_t i, struct faults *f)
 {
@@ -113,6 +126,7 @@ conf_check_auth(const struct conf *conf, bool partial, struct faults *f)
 		const struct conf_service *s = &conf->services[k];
 
 		for (size_t i = 0; i < s->nroutes; i++) {
+			check_some(s, i, f);
 			check_bearer(s, i, f);
 			check_asked(conf, s, i, partial, f);
 		}

@@ -83,7 +83,8 @@ struct schema {
 	bool required;
 	const char *scalar; /* GROUP: the key a bare value is short for */
 	const char *key;    /* GROUP: without this one it says nothing */
-	const char *text;   /* for a person: one or two sentences */
+	bool noted; /* GROUP: a bool at offset tells whether it stands there */
+	const char *text; /* for a person: one or two sentences */
 };
 
 /* Both tables end where path is NULL. */

@@ -265,7 +265,7 @@ const struct schema schema_service[] = {
 	.choices = "public|internal", .preset = "public",
 	.text = "internal: only other services reach it, by DROVER_URL." },
 
-{ "route[].auth", SCHEMA_GROUP,
+{ "route[].auth", SCHEMA_GROUP, .noted = true, ROUTE(auth.given),
 	.text = "Who may use the route. Either of basic and bearer lets a "
 		"client in; forward is asked besides. Services that come by "
 		"DROVER_URL have shown their own token and are not asked." },

@@ -95,12 +95,13 @@ what_is_not_asked_for_is_not_there(void **state)
 	const struct conf *c, *again;
 	json_t *json;
 
-	put_route(f, "{}");
+	folder_put(
+	    f, "s", "service: s\ncommand: [/bin/true]\nroute: [{path: /}]\n");
 	c = folder_accept(f);
 	json = conf_json(c);
 	again = conf_from_json(json, &f->errors);
 	assert_non_null(again);
-	assert_false(auth_of(again)->pass);
+	assert_false(auth_of(again)->given);
 	assert_null(auth_of(again)->users);
 	assert_int_equal(auth_of(again)->algorithms, 0);
 	assert_null(auth_of(again)->service);

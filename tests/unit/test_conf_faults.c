@@ -326,6 +326,14 @@ static const struct {
 	    "s.yaml:3: route[0].colour: found an unknown key; allowed path, "
 	    "exact, host, methods, strip, rewrite, upgrade, expose, "
 	    "auth\n" },
+	{ "route: [{path: /a, auth: {}}]\n",
+	    "s.yaml:3: route[0].auth.basic: found none of basic, bearer and "
+	    "forward; allowed one or more\n" },
+	{ "route: [{path: /a, auth: }]\n",
+	    "s.yaml:3: route[0].auth.basic: found none of basic, bearer and "
+	    "forward; allowed one or more\n" },
+	{ "route: [{path: /a, auth: {basic: }}]\n",
+	    "s.yaml:3: route[0].auth.basic: found nothing; allowed a mapping\n" },
 	{ "route: [{path: /a, auth: {basic: {}}}]\n",
 	    "s.yaml:3: route[0].auth.basic.users: found no such key, which is "
 	    "required; allowed an absolute path of at most 4095 bytes\n" },
