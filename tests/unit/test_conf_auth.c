@@ -131,6 +131,95 @@ services_that_ask_each_other_in_a_circle_are_refused(void **state)
 	    "comes back to \"a\"; allowed none\n");
 }
 
+/* clang-format off */
+static const struct {
+	const char *yaml, *want;
+} faults[] = {
+	{ "route: [{path: /a, auth: {}}]\n",
+	    "s.yaml:3: route[0].auth.basic: found none of basic, bearer and "
+	    "forward; allowed one or more\n" },
+	{ "route: [{path: /a, auth: }]\n",
+	    "s.yaml:3: route[0].auth.basic: found none of basic, bearer and "
+	    "forward; allowed one or more\n" },
+	{ "route: [{path: /a, auth: {basic: }}]\n",
+	    "s.yaml:3: route[0].auth.basic: found nothing; allowed a mapping\n" },
+	{ "route: [{path: /a, auth: {basic: {}}}]\n",
+	    "s.yaml:3: route[0].auth.basic.users: found no such key, which is "
+	    "required; allowed an absolute path of at most 4095 bytes\n" },
+	{ "route: [{path: /a, auth: {credentials: hide}}]\n",
+	    "s.yaml:3: route[0].auth.credentials: found \"hide\"; allowed one "
+	    "of strip, pass\n" },
+	{ "route: [{path: /a, auth: {basic: {users: /u, header: X_User}}}]\n",
+	    "s.yaml:3: route[0].auth.basic.header: found \"X_User\"; allowed "
+	    "the name of a header without underscores, at most 63 bytes, and "
+	    "none that drover or the message's framing needs\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [none]}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.algorithms: found \"none\"; "
+	    "allowed a list of different ones of HS256, RS256, ES256\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [ES256]}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer: found neither; allowed one of "
+	    "jwks and secret_file\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], jwks: /j, "
+	  "secret_file: /s}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer: found both; allowed one of jwks "
+	    "and secret_file\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256, RS256], "
+	  "secret_file: /s}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.algorithms: found others beside "
+	    "secret_file; allowed [HS256]\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], "
+	  "secret_file: /s, leeway: 1h}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.leeway: found \"1h\"; allowed a "
+	    "duration from 0ms to 10m, as 250ms, 5s, 2m, 1h\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], "
+	  "secret_file: /s, require: [scope]}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.require: found \"scope\"; allowed "
+	    "a list of at most 8 different claim=value\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], "
+	  "secret_file: /s, claims: [sub=Host]}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.claims: found \"sub=Host\"; "
+	    "allowed a list of at most 8 different claim=Header, with headers "
+	    "as in response_headers\n" },
+	{ "route: [{path: /a, auth: {bearer: {algorithms: [HS256], "
+	  "secret_file: /s, cookie: a b}}}]\n",
+	    "s.yaml:3: route[0].auth.bearer.cookie: found \"a b\"; allowed "
+	    "the name of a cookie, at most 255 bytes\n" },
+	{ "route: [{path: /a, auth: {forward: {service: s}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.service: found the service "
+	    "itself; allowed others\n" },
+	{ "route: [{path: /a, auth: {forward: {service: x}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.service: found \"x\"; allowed "
+	    "names of services\n" },
+	{ "route: [{path: /a, auth: {forward: {path: /x}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.service: found no such key, "
+	    "which is required; allowed a lower-case letter, then lower-case "
+	    "letters, digits and dashes, at most 63\n" },
+	{ "route: [{path: /a, auth: {forward: {service: x, "
+	  "response_headers: [Content-Length]}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.response_headers: found "
+	    "\"Content-Length\"; allowed a list of at most 16 different names "
+	    "of headers without underscores, and none that drover or the "
+	    "message's framing needs\n" },
+	{ "route: [{path: /a, auth: {forward: {service: x, timeout: 0s}}}]\n",
+	    "s.yaml:3: route[0].auth.forward.timeout: found \"0s\"; allowed a "
+	    "duration from 10ms to 1m, as 250ms, 5s, 2m, 1h\n" },
+};
+/* clang-format on */
+
+static void
+each_fault_is_named(void **state)
+{
+	struct folder *f = *state;
+	char yaml[1024];
+
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+		snprintf(yaml, sizeof(yaml), "service: s\ncommand: [s]\n%s",
+		    faults[i].yaml);
+		folder_put(f, "s", yaml);
+		folder_refuse(f, faults[i].want);
+	}
+}
+
 /* --- files ---------------------------------------------------------------- */
 
 static const char *
@@ -177,11 +266,11 @@ files_are_read_once_and_checked(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct conf *c = with_file(f, rows[i].form, rows[i].text);
-		struct faults faults = { .out = &f->errors };
-		struct secrets *s = secrets_load(c, &faults);
+		struct faults found = { .out = &f->errors };
+		struct secrets *s = secrets_load(c, &found);
 
 		snprintf(path, sizeof(path), "%s/file", f->path);
-		assert_int_equal(faults.n, 0);
+		assert_int_equal(found.n, 0);
 		assert_string_equal(secrets_text(s, path), rows[i].kept);
 		assert_string_equal(secrets_text(s, "/other"), "");
 		assert_string_equal(secrets_text(s, NULL), "");
@@ -209,13 +298,13 @@ files_that_cannot_be_used_are_faults_and_have_no_text(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct conf *c = with_file(f, rows[i].form, rows[i].text);
-		struct faults faults = { .out = &f->errors };
+		struct faults found = { .out = &f->errors };
 		struct secrets *s;
 
 		buf_clear(&f->errors);
-		s = secrets_load(c, &faults);
+		s = secrets_load(c, &found);
 		snprintf(path, sizeof(path), "%s/file", f->path);
-		assert_int_equal(faults.n, 1);
+		assert_int_equal(found.n, 1);
 		assert_non_null(strstr(buf_str(&f->errors), rows[i].why));
 		assert_non_null(strstr(buf_str(&f->errors), "route[0].auth."));
 		assert_string_equal(secrets_text(s, path), "");
@@ -229,13 +318,13 @@ static void
 a_file_that_is_not_there_is_a_fault(void **state)
 {
 	struct folder *f = *state;
-	struct faults faults = { .out = &f->errors };
+	struct faults found = { .out = &f->errors };
 	const struct conf *c;
 
 	put_route(f, "{basic: {users: /no/such/file}}");
 	c = folder_accept(f);
-	secrets_free(secrets_load(c, &faults));
-	assert_int_equal(faults.n, 1);
+	secrets_free(secrets_load(c, &found));
+	assert_int_equal(found.n, 1);
 	assert_non_null(
 	    strstr(buf_str(&f->errors), "No such file or directory"));
 	conf_unref(c);
@@ -248,11 +337,11 @@ without_memory_there_is_a_fault(void **state)
 	const struct conf *c = with_file(f, USERS, ANN);
 
 	ALLOC_FAIL_EACH({
-		struct faults faults = { .out = &f->errors };
-		struct secrets *s = secrets_load(c, &faults);
+		struct faults found = { .out = &f->errors };
+		struct secrets *s = secrets_load(c, &found);
 
 		if (alloc_failed())
-			assert_true(faults.n > 0);
+			assert_true(found.n > 0);
 		secrets_free(s);
 		buf_clear(&f->errors);
 	});
@@ -265,6 +354,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		F(every_key_is_read_and_comes_back_from_json),
 		F(what_is_not_asked_for_is_not_there),
+		F(each_fault_is_named),
 		F(services_that_ask_each_other_in_a_circle_are_refused),
 		F(files_are_read_once_and_checked),
 		F(files_that_cannot_be_used_are_faults_and_have_no_text),
