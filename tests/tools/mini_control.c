@@ -12,7 +12,7 @@
  *	route SERVICE PATH [host=H] [rewrite=P] [flags=N] [methods=N]
  *	      [upgrade=TOKEN]
  *	auth KEY=VALUE...	of the last route: mini_auth.h
- *	publish GENERATION	to every worker; then "ack INDEX GENERATION"
+ *	publish GENERATION	to every worker; "ack INDEX GENERATION"
  *	raw GENERATION HEX	bytes instead of a snapshot
  *	endpoint? CELL		"endpoint inflight=N requests=N ..."
  *	service? CELL
@@ -38,7 +38,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
 #include <arpa/inet.h>
 #include <fcntl.h>
 
