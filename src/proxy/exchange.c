@@ -397,17 +397,6 @@ exchange_go(struct exchange *x, bool go)
 /* --- attempts that failed ------------------------------------------------- */
 
 bool
-exchange_tried(const struct exchange *x, const struct endpoint *ep)
-{
-	unsigned n = x->ntried < EXCHANGE_TRIED ? x->ntried : EXCHANGE_TRIED;
-
-	for (unsigned i = 0; i < n; i++)
-		if (x->tried[i] == ep)
-			return true;
-	return false;
-}
-
-bool
 exchange_forgive(struct exchange *x)
 {
 	if (!x->forgivable)

@@ -185,7 +185,16 @@ void exchange_lost(struct exchange *x, int error);
 /* It said something that is not an answer. Ends x. */
 void exchange_bad_response(struct exchange *x, const char *why);
 
-bool exchange_tried(const struct exchange *x, const struct endpoint *ep);
+static inline bool
+exchange_tried(const struct exchange *x, const struct endpoint *ep)
+{
+	unsigned n = x->ntried < EXCHANGE_TRIED ? x->ntried : EXCHANGE_TRIED;
+
+	for (unsigned i = 0; i < n; i++)
+		if (x->tried[i] == ep)
+			return true;
+	return false;
+}
 
 /* No other can be had: true if the last one tried may be tried again. */
 bool exchange_forgive(struct exchange *x);

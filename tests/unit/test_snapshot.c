@@ -324,6 +324,22 @@ refused_auth(struct snapshot_auth a, const char *word)
 }
 
 static void
+an_auth_out_of_bounds_is_refused(void **state)
+{
+	(void)state;
+	refused_auth((struct snapshot_auth){ .flags = 16 }, "auth flags");
+	refused_auth((struct snapshot_auth){ .flags = 1, .algorithms = 8 },
+	    "algorithms");
+	refused_auth(
+	    (struct snapshot_auth){
+		.flags = SNAPSHOT_AUTH_FORWARD, .service = 1, .path = "/" },
+	    "service that is asked");
+	refused_auth((struct snapshot_auth){ .flags = SNAPSHOT_AUTH_FORWARD,
+			 .path = "x" },
+	    "path that is asked");
+}
+
+static void
 what_is_out_of_bounds_is_refused(void **state)
 {
 	static const uint32_t beyond[] = { 1 };
@@ -368,16 +384,6 @@ what_is_out_of_bounds_is_refused(void **state)
 	refused_endpoint(
 	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 1001, 0 }, "weight");
 	refused_route((struct snapshot_route){ .path = "a" }, "route path");
-	refused_auth((struct snapshot_auth){ .flags = 16 }, "auth flags");
-	refused_auth((struct snapshot_auth){ .flags = 1, .algorithms = 8 },
-	    "algorithms");
-	refused_auth(
-	    (struct snapshot_auth){
-		.flags = SNAPSHOT_AUTH_FORWARD, .service = 1, .path = "/" },
-	    "service that is asked");
-	refused_auth((struct snapshot_auth){ .flags = SNAPSHOT_AUTH_FORWARD,
-			 .path = "x" },
-	    "path that is asked");
 	refused_route(
 	    (struct snapshot_route){
 		.path = "/", .rewrite = "x", .flags = SNAPSHOT_ROUTE_REWRITE },
@@ -546,6 +552,7 @@ main(void)
 		cmocka_unit_test(a_sealed_memfd_carries_it),
 		cmocka_unit_test(every_cut_and_every_byte_too_many_is_refused),
 		cmocka_unit_test(another_version_is_refused_with_the_reason),
+		cmocka_unit_test(an_auth_out_of_bounds_is_refused),
 		cmocka_unit_test(what_is_out_of_bounds_is_refused),
 		cmocka_unit_test(a_shorter_record_leaves_the_rest_zero),
 		cmocka_unit_test(every_allocation_of_a_snapshot_may_fail),
