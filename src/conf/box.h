@@ -37,4 +37,7 @@ int conf_json_text(const json_t *json, struct buf *out) MUST_CHECK;
 void conf_check_rules(const struct conf *conf, const char *file,
     const unsigned *lines, struct faults *f);
 
+/* The part of it that is about who may use a route: rules_auth.c. */
+void conf_check_auth(const struct conf *conf, bool partial, struct faults *f);
+
 #endif /* CONF_BOX_H */

@@ -35,8 +35,9 @@
 #define CONF_TOKEN_MAX 31
 #define CONF_HEADERS_MAX 16 /* set, removed or named by a route, of each */
 #define CONF_ORIGINS_MAX 32
-#define CONF_ARGS_MAX 255	   /* of a command */
-#define CONF_ENV_MAX 200	   /* of a service */
+#define CONF_ARGS_MAX 255 /* of a command */
+#define CONF_ENV_MAX 200  /* of a service */
+#define CONF_FIELD_MAX 63 /* name of a header that auth sets or asks for */
 #define CONF_SPAWN_MAX (64 * 1024) /* bytes of command and env together */
 
 /* Where programs are looked up unless env says PATH. */
@@ -141,6 +142,35 @@ struct conf_cors {
 	uint64_t max_age_ms; /* 0: not said */
 };
 
+/* Signatures of tokens as bits: JWK_HS256 and so on of tls/jwk.h. */
+enum { CONF_HS256 = 1, CONF_RS256 = 2, CONF_ES256 = 4 };
+
+/* Who may use a route. Each of the three is there or not: see its comment. */
+struct conf_auth {
+	bool given; /* then one of the three at least is there */
+	bool pass;  /* credentials: pass */
+
+	const char *users; /* basic: the file; NULL: no basic */
+	const char *realm;
+	const char *user_header; /* tells the service who it is; NULL: none */
+
+	unsigned algorithms; /* bearer: a set of CONF_HS256 ...; 0: no bearer */
+	const char *secret;  /* the file, or NULL: then jwks is one */
+	const char *jwks;
+	const char *issuer;   /* NULL: any */
+	const char *audience; /* NULL: any */
+	const char *cookie;   /* NULL: none */
+	uint64_t leeway_ms;
+	const char *const *require; /* "scope=read"; NULL: none */
+	const char *const *claims;  /* "sub=X-User"; NULL: none */
+
+	const char *service; /* forward: whom to ask; NULL: no forward */
+	const char *path;
+	const char *const *request_headers;  /* NULL: Authorization, Cookie */
+	const char *const *response_headers; /* NULL: none */
+	uint64_t timeout_ms;
+};
+
 struct conf_route {
 	const char *host;	    /* NULL: any; "*.example.org" allowed */
 	const char *path;	    /* begins with '/' */
@@ -154,6 +184,7 @@ struct conf_route {
 	struct conf_redirect redirect;
 	struct conf_rate rate;
 	struct conf_cors cors;
+	struct conf_auth auth;
 	unsigned line; /* where it stands in the service's file */
 };
 
@@ -326,9 +357,10 @@ const struct conf_service *conf_service(
 
 /*
  * What this host lacks for it: programs, folders and users that are named and
- * do not exist. Lines as those of conf_load(); true when there are none. Reads
- * the file system and the user database, so it is not part of loading: check,
- * plan, reload and a first start call it, an adoption does not.
+ * do not exist, files of users and keys that cannot be used. Lines as those of
+ * conf_load(); true when there are none. Reads the file system and the user
+ * database, so it is not part of loading: check, plan, reload and a first start
+ * call it, an adoption does not.
  */
 bool conf_check_host(const struct conf *conf, struct buf *errors);
 

@@ -10,6 +10,7 @@
 
 #include "conf/conf.h"
 #include "conf/fault.h"
+#include "conf/secrets.h"
 
 static bool
 is_program(const char *path)
@@ -107,7 +108,9 @@ bool
 conf_check_host(const struct conf *conf, struct buf *errors)
 {
 	struct faults f = { .out = errors };
+	struct secrets *secrets = secrets_load(conf, &f);
 
+	secrets_free(secrets);
 	for (size_t i = 0; i < conf->nservices; i++) {
 		const struct conf_service *s = &conf->services[i];
 

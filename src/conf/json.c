@@ -11,7 +11,8 @@
 static int map_json(const struct schema *table, const char *parent,
     const void *base, json_t **out);
 
-/* A group says nothing when it is empty, or is a check that is not made. */
+/* A group says nothing when it is empty, not noted, lacks its key, or is a
+ * check that is not made. */
 static int
 group_json(const struct schema *table, const struct schema *row,
     const void *base, json_t **out)
@@ -26,6 +27,8 @@ group_json(const struct schema *table, const struct schema *row,
 	    (check->kind == CONF_CHECK_NONE ||
 		check->kind == CONF_CHECK_NOTIFY))
 		return 0;
+	if (row->noted && !*(const bool *)((const char *)base + row->offset))
+		return 0;
 	r = map_json(table, row->path, base, &map);
 	if (r < 0)
 		return r;
@@ -34,7 +37,8 @@ group_json(const struct schema *table, const struct schema *row,
 	    : NULL;
 	if (bare != NULL)
 		*out = json_incref(bare);
-	else if (json_object_size(map) > 0)
+	else if (json_object_size(map) > 0 &&
+	    (row->key == NULL || json_object_get(map, row->key) != NULL))
 		*out = json_incref(map);
 	json_decref(map);
 	return 0;

@@ -216,9 +216,11 @@ read_row(const struct target *t, const struct schema *row, const char *shown,
 		return read_elements(t, row, shown, n, base);
 	if (row->type != SCHEMA_GROUP && row->type != SCHEMA_CHECK)
 		return value_read(&site, row, n, base);
+	if (row->noted)
+		*(bool *)((char *)base + row->offset) = true;
 	if (n->kind == NODE_MAP)
 		return read_map(t, row->path, shown, n, base);
-	if (n->kind == NODE_NULL)
+	if (n->kind == NODE_NULL && row->key == NULL)
 		return true; /* all keys below it commented out */
 	if (row->scalar == NULL || n->kind == NODE_LIST)
 		return value_refuse(&site, row, n);

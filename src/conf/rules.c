@@ -481,6 +481,7 @@ conf_check_rules(const struct conf *conf, const char *file,
 			check_known(&r, s, "calls", *d);
 	}
 	check_twins(&r);
+	conf_check_auth(conf, r.partial, f);
 	check_routes(&r);
 	check_cycles(&r);
 }

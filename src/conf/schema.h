@@ -63,6 +63,13 @@ enum schema_type {
 	SCHEMA_WORKERS,	    /* unsigned, or auto */
 	SCHEMA_REGISTRY,    /* struct conf_registry */
 	SCHEMA_NETWORKS,    /* struct conf */
+
+	SCHEMA_ALGORITHMS, /* unsigned: bits */
+	SCHEMA_FIELD,	   /* const char *: a header that drover may set */
+	SCHEMA_PASSED,	   /* const char *const *: likewise */
+	SCHEMA_COOKIE,	   /* const char * */
+	SCHEMA_REQUIRE,	   /* const char *const *: name=value */
+	SCHEMA_CLAIMS,	   /* const char *const *: name=header */
 	SCHEMA_NTYPES
 };
 
@@ -86,7 +93,9 @@ struct schema {
 	const char *derived; /* where there is none: what stands in for it */
 	bool required;
 	const char *scalar; /* GROUP: the key a bare value is short for */
-	const char *text;   /* for a person: one or two sentences */
+	const char *key;    /* GROUP: without this one it says nothing */
+	bool noted; /* GROUP: a bool at offset tells whether it stands there */
+	const char *text; /* for a person: one or two sentences */
 };
 
 /* Both tables end where path is NULL. */

@@ -358,6 +358,83 @@ const struct schema schema_service[] = {
 	.min = 1 * SECOND, .max = DAY, .derived = "what browsers take, 5 s",
 	.text = "How long they may keep a preflight's answer." },
 
+{ "route[].auth", SCHEMA_GROUP, .noted = true, ROUTE(auth.given),
+	.text = "Who may use the route. Either of basic and bearer lets a "
+		"client in; forward is asked besides. Services that come by "
+		"DROVER_URL have shown their own token and are not asked." },
+{ "route[].auth.credentials", SCHEMA_FLAG, SCHEMA_LIVE, ROUTE(auth.pass),
+	.choices = "strip|pass", .preset = "strip",
+	.text = "Whether the service sees the Authorization header that basic "
+		"or bearer has judged." },
+{ "route[].auth.basic", SCHEMA_GROUP, .key = "users",
+	.text = "A name and a password (RFC 7617)." },
+{ "route[].auth.basic.users", SCHEMA_PATH, SCHEMA_LIVE, ROUTE(auth.users),
+	.required = true,
+	.text = "A file of name:hash lines, as mkpasswd and htpasswd -B write "
+		"hashes: $y$, $gy$, $7$, $2b$, $6$ or $5$. Read at the start "
+		"and at a reload." },
+{ "route[].auth.basic.realm", SCHEMA_TEXT, SCHEMA_LIVE, ROUTE(auth.realm),
+	.max = 100, .preset = "drover",
+	.text = "What the client is told that the password is for." },
+{ "route[].auth.basic.header", SCHEMA_FIELD, SCHEMA_LIVE,
+	ROUTE(auth.user_header), .derived = "none",
+	.text = "A header that tells the service the name." },
+{ "route[].auth.bearer", SCHEMA_GROUP, .key = "algorithms",
+	.text = "A signed token (RFC 6750, RFC 7519); it must have an end, "
+		"exp." },
+{ "route[].auth.bearer.algorithms", SCHEMA_ALGORITHMS, SCHEMA_LIVE,
+	ROUTE(auth.algorithms), .min = 1, .max = 3, .required = true,
+	.text = "How it may be signed: a list of HS256, RS256, ES256." },
+{ "route[].auth.bearer.jwks", SCHEMA_PATH, SCHEMA_LIVE, ROUTE(auth.jwks),
+	.derived = "none: secret_file must be given",
+	.text = "A file with the keys, a JWK Set (RFC 7517)." },
+{ "route[].auth.bearer.secret_file", SCHEMA_PATH, SCHEMA_LIVE,
+	ROUTE(auth.secret), .derived = "none: jwks must be given",
+	.text = "A file with the secret of HS256, 32 bytes or more; a line "
+		"feed at its end does not belong to it." },
+{ "route[].auth.bearer.issuer", SCHEMA_TEXT, SCHEMA_LIVE, ROUTE(auth.issuer),
+	.max = 255, .derived = "anybody who has the key",
+	.text = "What iss must be." },
+{ "route[].auth.bearer.audience", SCHEMA_TEXT, SCHEMA_LIVE,
+	ROUTE(auth.audience), .max = 255, .derived = "anybody",
+	.text = "What aud must be, or have." },
+{ "route[].auth.bearer.leeway", SCHEMA_DURATION, SCHEMA_LIVE,
+	ROUTE(auth.leeway_ms), .min = 0, .max = 10 * 60 * SECOND,
+	.preset = "30s",
+	.text = "How far clocks may be apart, for exp, nbf and iat." },
+{ "route[].auth.bearer.cookie", SCHEMA_COOKIE, SCHEMA_LIVE, ROUTE(auth.cookie),
+	.derived = "none",
+	.text = "A cookie that may have the token, where there is no "
+		"Authorization header." },
+{ "route[].auth.bearer.require", SCHEMA_REQUIRE, SCHEMA_LIVE,
+	ROUTE(auth.require), .max = 8, .derived = "none",
+	.text = "Claims that it must have, as claim=value; a list must have "
+		"the value, scope the word. Otherwise 403." },
+{ "route[].auth.bearer.claims", SCHEMA_CLAIMS, SCHEMA_LIVE, ROUTE(auth.claims),
+	.max = 8, .derived = "none",
+	.text = "Claims that the service is told in headers, as "
+		"claim=Header." },
+{ "route[].auth.forward", SCHEMA_GROUP, .key = "service",
+	.text = "Another service is asked first, by a GET without a body, "
+		"with X-Forwarded-Method and X-Forwarded-Uri. 2xx lets the "
+		"request through; 3xx, 401 and 403 go to the client; "
+		"anything else is an error, and nobody is let in." },
+{ "route[].auth.forward.service", SCHEMA_NAME, SCHEMA_LIVE,
+	ROUTE(auth.service), .required = true, .text = "Which service." },
+{ "route[].auth.forward.path", SCHEMA_URL_PATH, SCHEMA_LIVE, ROUTE(auth.path),
+	.max = 1024, .preset = "/", .text = "What it is asked for." },
+{ "route[].auth.forward.request_headers", SCHEMA_PASSED, SCHEMA_LIVE,
+	ROUTE(auth.request_headers), .max = 16,
+	.derived = "Authorization and Cookie",
+	.text = "What it is told of the client's headers." },
+{ "route[].auth.forward.response_headers", SCHEMA_PASSED, SCHEMA_LIVE,
+	ROUTE(auth.response_headers), .max = 16, .derived = "none",
+	.text = "Headers of its answer that the request goes on with. The "
+		"client's own are removed." },
+{ "route[].auth.forward.timeout", SCHEMA_DURATION, SCHEMA_LIVE,
+	ROUTE(auth.timeout_ms), .min = 10, .max = 60 * SECOND, .preset = "2s",
+	.text = "How long it may take, its queue included." },
+
 { "ready", SCHEMA_READY, SCHEMA_RESPAWN, SERVICE(readiness),
 	.choices = "check|notify", .preset = "check",
 	.text = "How it says that it is ready. check: readiness passes. "

@@ -56,6 +56,12 @@ static const struct {
 	[SCHEMA_WORKERS] =	{ read_workers,	   write_int },
 	[SCHEMA_REGISTRY] =	{ read_registry,   write_registry },
 	[SCHEMA_NETWORKS] =	{ read_networks,   write_networks },
+	[SCHEMA_ALGORITHMS] =	{ read_algorithms, write_algorithms },
+	[SCHEMA_FIELD] =	{ read_field,	   write_text },
+	[SCHEMA_PASSED] =	{ read_passed,	   write_strings },
+	[SCHEMA_COOKIE] =	{ read_cookie,	   write_text },
+	[SCHEMA_REQUIRE] =	{ read_require,	   write_strings },
+	[SCHEMA_CLAIMS] =	{ read_claims,	   write_strings },
 };
 /* clang-format on */
 

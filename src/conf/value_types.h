@@ -43,19 +43,24 @@ value_reader read_set, read_remove, read_fields, read_target, read_status,
 value_writer write_set, write_some, write_rate, write_rate_key, write_switch,
     write_age;
 
-/* A list of strings, copied, NULL at the end; NULL after a fault. */
-const char *const *value_copy_list(const struct value_site *site,
-    const struct schema *row, const struct node *n);
-
-/* Whether one before n in the list says the same, byte for byte. */
-bool value_stands_before(const struct node *list, const struct node *n);
-
-/* Whether it is an HTTP token of at most max bytes. */
-bool value_is_token(const char *s, size_t max);
+/* who may use a route: value_auth.c */
+value_reader read_algorithms, read_field, read_passed, read_cookie,
+    read_require, read_claims;
+value_writer write_algorithms;
 
 /* Copy a string that must be one; NULL after a fault. */
 const char *value_copy(const struct value_site *site, const struct schema *row,
     const struct node *n);
+
+/* A list of strings, NULL at the end; NULL after a fault. */
+const char *const *value_copy_list(const struct value_site *site,
+    const struct schema *row, const struct node *n);
+
+/* Whether it stands in the list before n. */
+bool value_stands_before(const struct node *list, const struct node *n);
+
+/* Whether it is an HTTP token of at most max bytes. */
+bool value_is_token(const char *s, size_t max);
 
 /* Whether it is a service's name. */
 bool value_is_name(const char *s);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/rand.h"
+#include "conf/secrets.h"
 #include "control/access.h"
 #include "control/adopt.h"
 #include "control/applied.h"
@@ -126,11 +127,26 @@ set_going(struct control *c)
 	applied_save(c);
 }
 
+/* A takeover goes on with what can be read: other routes let nobody in. */
+static void
+load_secrets(struct control *c)
+{
+	struct buf errors;
+	struct faults f = { .out = &errors };
+
+	buf_init(&errors, sizeof(c->errors));
+	c->secrets = secrets_load(c->conf, &f);
+	if (f.n > 0)
+		log_error("config", "%s", buf_str(&errors));
+	buf_done(&errors);
+}
+
 static int
 begin_with(struct control *c, const struct applied *a, struct err *err)
 {
 	int r;
 
+	load_secrets(c);
 	c->wishes = a->wishes + 1;
 	r = open_rooms(c, err);
 	if (r == 0)
@@ -429,6 +445,7 @@ control_free(struct control *c)
 	event_done(c);
 	loop_defer_cancel(&c->ending);
 	herd_free(c->herd);
+	secrets_free(c->secrets);
 	conf_unref(c->conf);
 	conf_unref(c->disk);
 	free(c);

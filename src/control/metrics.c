@@ -416,6 +416,34 @@ put_limits(struct control *c, struct buf *out)
 	return r;
 }
 
+/* Credentials on their way into routes that ask for some. */
+static int
+put_auth(struct control *c, struct buf *out)
+{
+	struct scoreboard_worker_view v;
+	uint64_t cached = 0, checked = 0, refused = 0, shed = 0;
+	int r = head(out, "auth_total", "counter",
+	    "Credentials, by what became of them: cached and checked were "
+	    "looked at, refused got a 401 or 403, shed found no time.");
+
+	for (unsigned i = 0; i < c->workers.n; i++) {
+		if (!scoreboard_worker_view(c->workers.board, i, &v))
+			continue;
+		cached += v.auth_cached;
+		checked += v.auth_checked;
+		refused += v.auth_refused;
+		shed += v.auth_shed;
+	}
+	if (r == 0)
+		r = buf_printf(out,
+		    "drover_auth_total{what=\"cached\"} %" PRIu64
+		    "\ndrover_auth_total{what=\"checked\"} %" PRIu64
+		    "\ndrover_auth_total{what=\"refused\"} %" PRIu64
+		    "\ndrover_auth_total{what=\"shed\"} %" PRIu64 "\n",
+		    cached, checked, refused, shed);
+	return r;
+}
+
 static int
 put_rate_limits(struct control *c, struct buf *out)
 {
@@ -476,5 +504,7 @@ control_metrics(struct control *c, struct buf *out)
 		r = put_rate_limits(c, out);
 	if (r == 0)
 		r = access_metrics(c, out);
+	if (r == 0)
+		r = put_auth(c, out);
 	return r == 0 ? put_self(c, out) : r;
 }

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/fd.h"
 #include "control/folders.h"
+#include "control/publish_auth.h"
 #include "control/publish_route.h"
 #include "control/replica.h"
 #include "control/service.h"
@@ -318,6 +319,15 @@ count(struct build *b)
 }
 
 static void
+add_route(struct build *b, struct snapshot_route *out,
+    const struct conf_route *r, uint32_t service)
+{
+	if (publish_route(&b->arena, r, service, out) < 0 ||
+	    publish_auth(b->c, &b->arena, &r->auth, &out->auth) < 0)
+		b->no_memory = true;
+}
+
+static void
 add_services(struct build *b)
 {
 	uint32_t at = 0, route = 0;
@@ -330,9 +340,8 @@ add_services(struct build *b)
 	LIST_EACH (s, &b->c->services, struct service, link) {
 		add_service(b, &b->services[at], s);
 		for (size_t i = 0; i < s->spec->nroutes; i++)
-			if (publish_route(&b->arena, &s->spec->routes[i], at,
-				&b->routes[route++]) < 0)
-				b->no_memory = true;
+			add_route(
+			    b, &b->routes[route++], &s->spec->routes[i], at);
 		at++;
 	}
 	b->snap.services = b->services;

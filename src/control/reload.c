@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/secrets.h"
 #include "control/access.h"
 #include "control/applied.h"
 #include "control/event.h"
@@ -123,7 +124,7 @@ apply_services(struct control *c, const struct conf *conf,
 
 static void
 put_in_force(struct control *c, const struct conf *conf,
-    const struct conf_change *changes, size_t n)
+    struct secrets *secrets, const struct conf_change *changes, size_t n)
 {
 	const struct conf *old = c->conf;
 	const struct event_note note = {
@@ -133,6 +134,8 @@ put_in_force(struct control *c, const struct conf *conf,
 	};
 
 	c->conf = conf_ref(conf);
+	secrets_free(c->secrets);
+	c->secrets = secrets;
 	apply_services(c, conf, changes, n);
 	conf_unref(old);
 	c->wishes++;
@@ -146,17 +149,22 @@ static int
 apply_changes(struct control *c, const struct conf *conf,
     const struct conf_change *changes, size_t n, struct buf *errors)
 {
+	struct faults f = { .out = errors };
+	struct secrets *secrets;
 	struct err err;
 	int r = refuse_unchangeable(changes, n, errors);
 
 	if (r < 0)
 		return r;
-	r = listeners_apply(c, conf, &err);
-	if (r < 0) {
+	secrets = secrets_load(conf, &f);
+	r = f.n > 0 ? -EINVAL : listeners_apply(c, conf, &err);
+	if (r < 0 && f.n == 0)
 		(void)!buf_printf(errors, "listen: %s\n", err.text);
+	if (r < 0) {
+		secrets_free(secrets);
 		return r;
 	}
-	put_in_force(c, conf, changes, n);
+	put_in_force(c, conf, secrets, changes, n);
 	return 0;
 }
 

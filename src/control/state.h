@@ -199,6 +199,7 @@ struct control {
 	struct loop *loop;
 	struct control_args args;
 	const struct conf *conf; /* the applied one */
+	struct secrets *secrets; /* what its files said then */
 	const struct conf *disk; /* what stood on disk at the start; or NULL */
 	char errors[4096];	 /* why it could not be used */
 	struct rng rng;

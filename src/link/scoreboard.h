@@ -84,7 +84,10 @@ struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint64_t memory;    /* bytes that its buffers hold now */
 	_Atomic uint32_t limits[LIMIT_COUNT + 1]; /* how often each was met */
 	_Atomic uint64_t buckets_lost; /* of rate limits, for want of room */
-	uint64_t room[23];
+	/* Credentials that were judged before, that were judged, that were
+	 * refused, and for which there was no time. */
+	_Atomic uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
+	uint64_t room[19];
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
@@ -196,11 +199,13 @@ struct scoreboard_worker_view {
 	uint64_t requests, bad_requests, no_route, upstreams, memory;
 	uint64_t limits[LIMIT_COUNT];
 	uint64_t buckets_lost;
+	uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
 };
 
 struct scoreboard_bars_view {
 	uint64_t sum_us;
 	uint64_t count[HISTOGRAM_BARS];
+	uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
 };
 
 struct scoreboard_endpoint_view { /* sums over the workers */

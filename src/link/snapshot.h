@@ -48,6 +48,8 @@
 #define SNAPSHOT_NAMES_MAX 2112	 /* header names of a route */
 #define SNAPSHOT_ORIGINS_MAX 8192
 #define SNAPSHOT_BURST_MAX 1000000
+#define SNAPSHOT_SECRETS_MAX (256U * 1024) /* one file of users or keys */
+#define SNAPSHOT_AUTH_LIST_MAX 2200	   /* one of its lists */
 
 enum {
 	SNAPSHOT_LISTENER_INTERNAL = 1, /* callers are services, by token */
@@ -145,6 +147,36 @@ enum {
 	SNAPSHOT_ROUTE_CREDENTIALS = 32, /* of CORS */
 };
 
+enum {
+	SNAPSHOT_AUTH_BASIC = 1,
+	SNAPSHOT_AUTH_BEARER = 2,
+	SNAPSHOT_AUTH_FORWARD = 4,
+	SNAPSHOT_AUTH_PASS = 8, /* the service sees Authorization */
+};
+
+/*
+ * Who may use a route: conf.h's conf_auth, with what its files say. Lists have
+ * a space between their elements. An empty text where one is needed (the file
+ * could not be used) lets nobody in.
+ */
+struct snapshot_auth {
+	uint32_t flags;	     /* SNAPSHOT_AUTH_* */
+	uint32_t algorithms; /* CONF_HS256 ... */
+	uint32_t leeway_s;
+	uint32_t service;    /* forward: index into services */
+	uint32_t timeout_ms; /* forward */
+	const char *realm;
+	const char *users; /* tls/users.h */
+	const char *user_header;
+	const char *secret; /* one of these two */
+	const char *jwks;   /* tls/jwk.h */
+	const char *issuer, *audience, *cookie;
+	const char *require; /* "scope=read" */
+	const char *claims;  /* "sub=X-User" */
+	const char *path;    /* forward */
+	const char *request_headers, *response_headers;
+};
+
 struct snapshot_route {
 	const char *host;    /* "" any; "a.org", "*.a.org"; lower case */
 	const char *path;    /* begins with '/' */
@@ -174,6 +206,7 @@ struct snapshot_route {
 				     need no leave */
 	const char *cors_headers, *cors_expose; /* "A, B" */
 	uint32_t cors_max_age_s;		/* 0: not said */
+	const struct snapshot_auth *auth;	/* NULL: anybody */
 };
 
 struct snapshot {

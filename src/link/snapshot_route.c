@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "link/snapshot_auth.h"
 #include "link/snapshot_impl.h"
 
 /* --- encoding ------------------------------------------------------------- */
@@ -40,6 +41,7 @@ snapshot_pack_route(struct packer *p, const struct snapshot_route *r)
 	pack_u32(p, r->service);
 	pack_str(p, r->upgrade);
 	pack_rules(p, r);
+	snapshot_pack_auth(p, r->auth);
 	pack_close(p);
 }
 
@@ -135,6 +137,8 @@ void
 snapshot_read_route(
     struct snapshot_reader *r, struct snapshot_route *t, uint32_t nservices)
 {
+	const char *wrong;
+
 	unpack_open(&r->u);
 	t->host = unpack_str(&r->u, r->arena, SNAPSHOT_HOST_MAX);
 	t->path = unpack_str(&r->u, r->arena, SNAPSHOT_PATH_MAX);
@@ -144,9 +148,11 @@ snapshot_read_route(
 	t->service = unpack_u32(&r->u);
 	t->upgrade = unpack_str(&r->u, r->arena, SNAPSHOT_UPGRADE_MAX);
 	read_rules(r, t);
+	wrong = snapshot_read_auth(&r->u, r->arena, &t->auth, nservices);
 	unpack_close(&r->u);
 	if (r->u.error != 0)
 		return;
+	snapshot_must(r, wrong == NULL, wrong);
 	snapshot_must(r, t->path[0] == '/', "route path");
 	snapshot_must(r,
 	    t->rewrite[0] == '/' || !(t->flags & SNAPSHOT_ROUTE_REWRITE),

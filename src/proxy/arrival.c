@@ -6,6 +6,7 @@
 
 #include "model/balance.h"
 #include "model/route.h"
+#include "proxy/auth.h"
 #include "proxy/caller.h"
 #include "proxy/compose.h"
 #include "proxy/downstream.h"
@@ -211,6 +212,8 @@ prepare(struct exchange *x, const struct head *h)
 {
 	const struct table_route *to = find_route(x, h);
 	const char *caller = NULL;
+	struct span lines;
+	bool judged;
 
 	if (to == NULL)
 		return false;
@@ -219,6 +222,10 @@ prepare(struct exchange *x, const struct head *h)
 	if (!let_in(x, h, &caller, to->svc))
 		return false;
 	if (to->policy != NULL && !policy_admit(x, h, to->policy))
+		return false;
+	/* A service has shown its own token. */
+	judged = to->auth != NULL && caller == NULL;
+	if (judged && !auth_judge(x, h, to->auth, &lines))
 		return false;
 	if (h->framing == FRAMING_LENGTH && h->length > to->svc->conf.body) {
 		worker_hit(x->w, LIMIT_BODY);
@@ -232,12 +239,25 @@ prepare(struct exchange *x, const struct head *h)
 	take_upgrade(x, h, to);
 	set_key(x, h);
 	set_remaining(x, h, caller != NULL);
-	if (compose_request(x, h, to, caller) < 0) {
+	if (compose_request(x, h, to, caller) < 0 ||
+	    (judged && auth_enter(x, h, to, lines) < 0)) {
 		exchange_fail(
 		    x, 503, FAULT_QUEUE_FULL, "no memory for the request");
 		return false;
 	}
 	return true;
+}
+
+void
+exchange_ask(struct exchange *x, struct service *svc)
+{
+	x->started_us = x->w->now_us;
+	x->method = METHOD_GET;
+	x->idempotent = true;
+	x->keep = true;
+	x->replay = true;
+	x->read_all = true;
+	enter_service(x, svc);
 }
 
 size_t
@@ -268,6 +288,8 @@ exchange_begin(struct downstream *d, const struct head *h, struct span rest)
 		return 0;
 	if (!x->read_all && request_take(x, rest, &used) < 0)
 		request_refuse(x);
+	else if (x->wait != NULL)
+		auth_begin(x);
 	else
 		exchange_admit(x);
 	if (d->x == x)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/route.h"
+#include "proxy/auth.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
 #include "proxy/pen.h"
@@ -52,21 +53,24 @@ disguised(const struct head_header *hh, uint64_t drop)
 }
 
 static bool
-dropped(const struct head_header *hh, uint64_t drop)
+dropped(const struct head_header *hh, uint64_t drop, const struct auth *auth)
 {
+	if (auth != NULL && auth_hides(auth, hh))
+		return true;
 	return hh->hop || (drop >> hh->id & 1) || disguised(hh, drop | FRAMES);
 }
 
 /* Neighbours are copied together. */
 static void
-put_lines(struct pen *p, const struct head *h, uint64_t drop)
+put_lines(
+    struct pen *p, const struct head *h, uint64_t drop, const struct auth *auth)
 {
 	struct span run = { NULL, 0 };
 
 	for (size_t i = 0; i < h->nheaders; i++) {
 		struct span line;
 
-		if (dropped(&h->headers[i], drop)) {
+		if (dropped(&h->headers[i], drop, auth)) {
 			put_span(p, run);
 			run.n = 0;
 			continue;
@@ -82,10 +86,10 @@ put_lines(struct pen *p, const struct head *h, uint64_t drop)
 /* The same where the route says what goes, one by one. */
 static void
 put_lines_but(struct pen *p, const struct head *h, uint64_t drop,
-    const struct policy_edit *e)
+    const struct policy_edit *e, const struct auth *auth)
 {
 	for (size_t i = 0; i < h->nheaders; i++)
-		if (!dropped(&h->headers[i], drop | e->drop) &&
+		if (!dropped(&h->headers[i], drop | e->drop, auth) &&
 		    !policy_drops(e, &h->headers[i]))
 			put_span(p, head_line(h, i));
 }
@@ -221,7 +225,7 @@ compose_request(struct exchange *x, const struct head *h,
 	if (!(x->notes.flags & RECORD_CONTINUED))
 		drop |= BIT(TRACESTATE);
 	/* The credential was for us. */
-	if (caller != NULL)
+	if (caller != NULL || auth_strips(to->auth))
 		drop |= BIT(AUTHORIZATION);
 	p.at = x->req.data;
 	put_span(&p, h->method_name);
@@ -234,9 +238,9 @@ compose_request(struct exchange *x, const struct head *h,
 	PUT(&p, " HTTP/1.1\r\n");
 	put_line(&p, SPAN("Host"), host);
 	if (e == NULL) {
-		put_lines(&p, h, drop);
+		put_lines(&p, h, drop, to->auth);
 	} else {
-		put_lines_but(&p, h, drop, e);
+		put_lines_but(&p, h, drop, e, to->auth);
 		put_span(&p, e->lines);
 	}
 	put_added(&p, x, h, to, trusted);
@@ -289,10 +293,10 @@ put_answer_lines(struct pen *p, const struct exchange *x, const struct head *h)
 	if (x->decode)
 		drop |= BIT(TRAILER); /* they went with the chunks */
 	if (x->policy == NULL) {
-		put_lines(p, h, drop);
+		put_lines(p, h, drop, NULL);
 		return;
 	}
-	put_lines_but(p, h, drop, &x->policy->response);
+	put_lines_but(p, h, drop, &x->policy->response, NULL);
 	put_span(p, x->policy->response.lines);
 	put_rules(p, x);
 }
@@ -331,9 +335,10 @@ compose_interim(
 		return 0;
 	put_status(&p, h->status, h->reason);
 	if (x->policy == NULL)
-		put_lines(&p, h, BIT(DROVER_ERROR));
+		put_lines(&p, h, BIT(DROVER_ERROR), NULL);
 	else
-		put_lines_but(&p, h, BIT(DROVER_ERROR), &x->policy->response);
+		put_lines_but(
+		    &p, h, BIT(DROVER_ERROR), &x->policy->response, NULL);
 	PUT(&p, "\r\n");
 	return (size_t)(p.at - out);
 }
@@ -370,21 +375,29 @@ problem_body(const struct compose_problem *p, char *out, size_t size)
 	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }
 
+static void
+put_word(struct pen *p, enum scoreboard_fault fault)
+{
+	PUT(p, "Content-Type: application/problem+json\r\nDrover-Error: ");
+	put_span(p, span_of(scoreboard_fault_name(fault)));
+	PUT(p, "\r\n");
+}
+
 size_t
 compose_problem(const struct compose_problem *p, char *out, size_t size)
 {
 	char body[768];
-	size_t n = problem_body(p, body, sizeof(body));
+	size_t n = p->bare ? 0 : problem_body(p, body, sizeof(body));
 	struct pen pen = { out };
 
-	if (size < sizeof(body) + ADDED + room_for_rules(p->x))
+	if (size < sizeof(body) + ADDED + p->lines.n + room_for_rules(p->x))
 		return 0;
 	put_status(&pen, p->status, span_of(http_reason(p->status)));
-	PUT(&pen,
-	    "Content-Type: application/problem+json\r\n"
-	    "Cache-Control: no-store\r\nDrover-Error: ");
-	put_span(&pen, span_of(scoreboard_fault_name(p->fault)));
-	PUT(&pen, "\r\nX-Request-Id: ");
+	PUT(&pen, "Cache-Control: no-store\r\n");
+	if (!p->bare)
+		put_word(&pen, p->fault);
+	put_span(&pen, p->lines);
+	PUT(&pen, "X-Request-Id: ");
 	put_span(&pen, p->id);
 	PUT(&pen, "\r\nContent-Length: ");
 	put_u64(&pen, n);

@@ -46,10 +46,12 @@ struct compose_problem {
 	enum scoreboard_fault fault;
 	const char *detail;
 	struct span id;
-	unsigned allowed; /* ROUTE_ bits for Allow; 0: none */
-	unsigned retry_s; /* Retry-After; 0: none */
-	bool challenge;	  /* WWW-Authenticate */
-	bool head;	  /* no body */
+	unsigned allowed;  /* ROUTE_ bits for Allow; 0: none */
+	unsigned retry_s;  /* Retry-After; 0: none */
+	bool challenge;	   /* WWW-Authenticate */
+	bool bare;	   /* not our own words: lines and no body */
+	struct span lines; /* of its head besides, each with its CRLF */
+	bool head;	   /* no body */
 	bool close;
 	bool keep_alive;	  /* to be said: HTTP/1.0 */
 	const struct exchange *x; /* whose route adds to it; NULL: none */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proxy/auth.h"
 #include "proxy/compose.h"
 #include "proxy/downstream.h"
 #include "proxy/endpoint.h"
@@ -57,6 +58,8 @@ end(struct exchange *x, bool reuse)
 		service_ref(s);
 	if (x->phase == EXCHANGE_QUEUED)
 		service_dequeue(s, x);
+	if (x->wait != NULL)
+		auth_cancel(x);
 	drop_upstream(x, reuse);
 	drop_place(x);
 	x->down->x = NULL;
@@ -348,17 +351,6 @@ exchange_go(struct exchange *x, bool go)
 /* --- attempts that failed ------------------------------------------------- */
 
 bool
-exchange_tried(const struct exchange *x, const struct endpoint *ep)
-{
-	unsigned n = x->ntried < EXCHANGE_TRIED ? x->ntried : EXCHANGE_TRIED;
-
-	for (unsigned i = 0; i < n; i++)
-		if (x->tried[i] == ep)
-			return true;
-	return false;
-}
-
-bool
 exchange_forgive(struct exchange *x)
 {
 	if (!x->forgivable)
@@ -536,6 +528,9 @@ exchange_timeout(void *arg)
 	struct exchange *x = arg;
 
 	switch (x->phase) {
+	case EXCHANGE_AUTH:
+		auth_late(x);
+		break;
 	case EXCHANGE_QUEUED:
 		exchange_fail(x, 503, FAULT_QUEUE_TIMEOUT,
 		    "no instance of the service was free in time");

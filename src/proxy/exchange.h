@@ -43,6 +43,7 @@
 #define EXCHANGE_ID_MAX 64
 #define EXCHANGE_UPGRADE_MAX 31
 
+struct auth_wait;
 struct compose_problem;
 struct downstream;
 struct endpoint;
@@ -54,6 +55,7 @@ struct worker;
 
 enum exchange_phase {
 	EXCHANGE_NEW,
+	EXCHANGE_AUTH, /* who sent it is not known yet: auth.h */
 	EXCHANGE_QUEUED,
 	EXCHANGE_CONNECTING,
 	EXCHANGE_SENDING,   /* the request is not all with the endpoint */
@@ -122,6 +124,7 @@ struct exchange {
 	const struct policy_origin *origin; /* of CORS; NULL: another one */
 	bool rated;			    /* a token was asked for */
 	uint32_t rate_left, rate_reset_s;
+	struct auth_wait *wait; /* NULL: for no verdict */
 
 	uint64_t key; /* of the consistent hash */
 	uint64_t started_us, queued_us;
@@ -140,6 +143,9 @@ struct exchange {
  */
 size_t exchange_begin(
     struct downstream *d, const struct head *h, struct span rest);
+
+/* One of our own begins: a GET to svc, whose head goes into x->req. */
+void exchange_ask(struct exchange *x, struct service *svc);
 
 /* --- exchange.c ----------------------------------------------------------- */
 
@@ -195,7 +201,16 @@ void exchange_lost(struct exchange *x, int error);
 /* It said something that is not an answer. Ends x. */
 void exchange_bad_response(struct exchange *x, const char *why);
 
-bool exchange_tried(const struct exchange *x, const struct endpoint *ep);
+static inline bool
+exchange_tried(const struct exchange *x, const struct endpoint *ep)
+{
+	unsigned n = x->ntried < EXCHANGE_TRIED ? x->ntried : EXCHANGE_TRIED;
+
+	for (unsigned i = 0; i < n; i++)
+		if (x->tried[i] == ep)
+			return true;
+	return false;
+}
 
 /* No other can be had: true if the last one tried may be tried again. */
 bool exchange_forgive(struct exchange *x);

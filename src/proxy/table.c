@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/auth.h"
 #include "proxy/endpoint.h"
 #include "proxy/gate.h"
 #include "proxy/policy.h"
@@ -138,6 +139,27 @@ name_routes(struct worker *w, struct table *t)
 {
 	for (uint32_t i = 0; i < t->snap->nroutes; i++)
 		t->to[i].record_name = route_name(w, t->to[i].conf);
+}
+
+static int
+build_auth(struct building *b, struct table_route *to)
+{
+	const struct snapshot_auth *auth = to->conf->auth;
+
+	if (auth == NULL)
+		return 0;
+	to->asked = b->t->services[auth->service];
+	to->auth = auth_get(b->w, auth);
+	return to->auth != NULL ? 0 : -ENOMEM;
+}
+
+static int
+build_auths(struct building *b)
+{
+	for (uint32_t i = 0; i < b->t->snap->nroutes; i++)
+		if (build_auth(b, &b->t->to[i]) < 0)
+			return -ENOMEM;
+	return 0;
 }
 
 static void
@@ -317,6 +339,7 @@ put_in_force(struct building *b, struct map *names)
 	name_routes(w, b->t);
 	w->table = b->t;
 	table_free(old);
+	auths_settle(w);
 	worker_limit(w, &b->t->snap->limits);
 	service_wake_all(w, true);
 }
@@ -336,7 +359,8 @@ table_apply(struct worker *w, struct snapshot *snap, struct err *err)
 	b.t->snap = snap;
 	map_init(&b.t->callers);
 	if (build_services(&b) == 0 && build_routes(b.t) == 0 &&
-	    build_policies(b.t) == 0 && build_names(b.t, &names) == 0) {
+	    build_policies(b.t) == 0 && build_auths(&b) == 0 &&
+	    build_names(b.t, &names) == 0) {
 		put_in_force(&b, &names);
 		r = 0;
 	}
@@ -359,6 +383,8 @@ table_free(struct table *t)
 	for (uint32_t i = 0; t->to != NULL && i < t->snap->nroutes; i++)
 		policy_unref(t->to[i].policy);
 	free(t->services);
+	for (uint32_t i = 0; t->to != NULL && i < t->snap->nroutes; i++)
+		auth_unref(t->to[i].auth);
 	route_table_free(t->routes);
 	map_done(&t->callers);
 	free(t->to);

@@ -21,6 +21,7 @@
 #include "link/snapshot.h"
 #include "model/route.h"
 
+struct auth;
 struct policy;
 struct service;
 struct worker;
@@ -29,6 +30,8 @@ struct table_route {
 	const struct snapshot_route *conf;
 	struct service *svc;
 	uint16_t record_name;
+	struct auth *auth;     /* a reference; NULL: anybody may use it */
+	struct service *asked; /* by auth's forward */
 	size_t matched;	    /* bytes of the path that strip and rewrite take */
 	struct span prefix; /* "X-Forwarded-Prefix: /a\r\n", or empty */
 	struct policy *policy; /* NULL: it has no rules */

@@ -227,6 +227,7 @@ worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 	loop_timer_init(&w->heartbeat, w->loop, on_heartbeat, w);
 	loop_timer_arm(&w->heartbeat, HEARTBEAT_MS);
 	relief_init(&w->relief, w);
+	auths_init(&w->auths);
 	gate_init(&w->gate, w);
 	orders_init(&w->orders, w, path);
 	if (set_signals(w) < 0)
@@ -256,6 +257,7 @@ worker_done(struct worker *w)
 	orders_done(&w->orders);
 	gate_done(&w->gate);
 	retire_all(w);
+	auths_done(&w->auths);
 	exchange_free_spares(w);
 	pipe_pool_done(&w->pipes);
 	relief_done(&w->relief);

@@ -25,6 +25,7 @@
 #include "link/record.h"
 #include "link/scoreboard.h"
 #include "loop/loop.h"
+#include "proxy/auth.h"
 #include "proxy/deadline.h"
 #include "proxy/gate.h"
 #include "proxy/orders.h"
@@ -54,6 +55,7 @@ struct worker {
 	struct list waiting; /* services with a queue */
 	struct loop_timer waiting_tick;
 
+	struct auths auths;
 	struct gate gate;
 	struct orders orders;
 	struct deadlines deadlines;

@@ -46,7 +46,11 @@ check_route(const struct snapshot *s, const struct snapshot_route *r)
 		r->response_set, r->response_remove, r->redirect,
 		r->cors_origins, r->cors_headers, r->cors_expose };
 
+	const struct snapshot_auth *a = r->auth;
+
 	MUST(r->path[0] == '/' && r->service < s->nservices);
+	MUST(a == NULL || (a->flags & SNAPSHOT_AUTH_FORWARD) == 0 ||
+	    (a->service < s->nservices && a->path[0] == '/'));
 	MUST(r->rate_count == 0 || (r->rate_burst > 0 && r->rate_period_s > 0));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		for (const char *c = texts[i]; *c != '\0'; c++)

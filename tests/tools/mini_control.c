@@ -12,6 +12,7 @@
  *	route SERVICE PATH [host=H] [rewrite=P] [flags=N] [methods=N]
  *	      [upgrade=TOKEN] and the rules of struct snapshot_route by name, as
  *	      rate_count=5 or request_set=X-A:%201%0a
+ *	auth KEY=VALUE...	of the last route: mini_auth.h
  *	publish GENERATION	to every worker; then "ack INDEX GENERATION"
  *	raw GENERATION HEX	bytes instead of a snapshot
  *	endpoint? CELL		"endpoint inflight=N requests=N ..."
@@ -41,7 +42,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
 #include <arpa/inet.h>
 #include <fcntl.h>
 
@@ -50,6 +50,7 @@
 #include "link/address.h"
 #include "link/scoreboard.h"
 #include "link/worker_msg.h"
+#include "mini_auth.h"
 #include "mini_records.h"
 #include "mini_route.h"
 
@@ -445,10 +446,11 @@ ask_worker(unsigned index)
 	printf("worker pid=%d generation=%" PRIu64 " heartbeat=%" PRIu64
 	       " connections=%" PRIu64 " accepted=%" PRIu64 " requests=%" PRIu64
 	       " bad=%" PRIu64 " upstreams=%" PRIu64
-	       " draining=%d lost=%" PRIu64 "\n",
+	       " draining=%d lost=%" PRIu64,
 	    (int)v.pid, v.generation, v.heartbeat_ms, v.connections, v.accepted,
 	    v.requests, v.bad_requests, v.upstreams, v.draining,
 	    v.buckets_lost);
+	mini_auth_print(&v);
 }
 
 /* Only what was met. */
@@ -518,6 +520,9 @@ describe(char **w, int n)
 		cmd_endpoint(w, n);
 	else if (strcmp(w[0], "route") == 0)
 		cmd_route(w, n);
+	else if (strcmp(w[0], "auth") == 0)
+		routes[snap.nroutes - 1].auth = mini_auth(
+		    w + 1, n - 1, find_service);
 	else
 		return false;
 	return true;

@@ -337,7 +337,7 @@ static const struct {
 	{ "route: [{path: /a, colour: red}]\n",
 	    "s.yaml:3: route[0].colour: found an unknown key; allowed path, "
 	    "exact, host, methods, strip, rewrite, upgrade, expose, headers, "
-	    "redirect, rate_limit, cors\n" },
+	    "redirect, rate_limit, cors, auth\n" },
 	{ "route: [{path: /a, upgrade: websocket}]\n",
 	    "s.yaml:3: route[0].upgrade: found \"websocket\"; "
 	    "allowed " PROTOCOLS "\n" },

@@ -229,6 +229,7 @@ static const struct {
 	    "changed s route: [{\"path\":\"/a\",\"strip\":false,* -> []\n" },
 	{ "route: [{path: /a}]", "route: [{path: /a, upgrade: []}]",
 	    "changed s route: *\"upgrade\":[\"websocket\"]* -> *\"upgrade\":[]*\n" },
+	{ "route: [{path: /a}]", "route: [{path: /a, auth: {basic: {users: /u}}}]", "changed s route: [{\"path\":\"/a\",* -> [{\"path\":\"/a\",*\n" },
 	{ "readiness: {path: /a}", "readiness: {tcp: true}", "changed s readiness.path: /a -> \n" },
 	{ "", "ready: notify", "restarted s ready:  -> notify\n" },
 	{ "", "liveness: {tcp: true}", "changed s liveness.tcp:  -> true\n" },

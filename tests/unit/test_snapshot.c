@@ -63,6 +63,27 @@ static const struct snapshot_service services[] = {
 	    .nendpoints = 2 },
 	{ .name = "web" },
 };
+static const struct snapshot_auth auth = {
+	.flags = SNAPSHOT_AUTH_BASIC | SNAPSHOT_AUTH_BEARER |
+	    SNAPSHOT_AUTH_FORWARD | SNAPSHOT_AUTH_PASS,
+	.algorithms = 7,
+	.leeway_s = 30,
+	.service = 1,
+	.timeout_ms = 2000,
+	.realm = "den",
+	.users = "ann:$6$x$y\n",
+	.user_header = "X-User",
+	.secret = "secret",
+	.jwks = "{}",
+	.issuer = "me",
+	.audience = "you",
+	.cookie = "session",
+	.require = "scope=read",
+	.claims = "sub=X-Sub",
+	.path = "/check",
+	.request_headers = "Cookie",
+	.response_headers = "X-Role",
+};
 static const struct snapshot_route routes[] = {
 	{ .host = "a.org",
 	    .path = "/image/",
@@ -84,7 +105,8 @@ static const struct snapshot_route routes[] = {
 	    .cors_methods = SNAPSHOT_PUT,
 	    .cors_headers = "X-G, X-H",
 	    .cors_expose = "X-I",
-	    .cors_max_age_s = 600 },
+	    .cors_max_age_s = 600,
+	    .auth = &auth },
 	{ .path = "/", .flags = SNAPSHOT_ROUTE_INTERNAL, .service = 1 },
 };
 static const struct snapshot example = {
@@ -163,6 +185,29 @@ assert_service(const struct snapshot_service *s)
 }
 
 static void
+assert_auth(const struct snapshot_auth *a)
+{
+	assert_int_equal(a->flags, auth.flags);
+	assert_int_equal(a->algorithms, 7);
+	assert_int_equal(a->leeway_s, 30);
+	assert_int_equal(a->service, 1);
+	assert_int_equal(a->timeout_ms, 2000);
+	assert_string_equal(a->realm, "den");
+	assert_string_equal(a->users, "ann:$6$x$y\n");
+	assert_string_equal(a->user_header, "X-User");
+	assert_string_equal(a->secret, "secret");
+	assert_string_equal(a->jwks, "{}");
+	assert_string_equal(a->issuer, "me");
+	assert_string_equal(a->audience, "you");
+	assert_string_equal(a->cookie, "session");
+	assert_string_equal(a->require, "scope=read");
+	assert_string_equal(a->claims, "sub=X-Sub");
+	assert_string_equal(a->path, "/check");
+	assert_string_equal(a->request_headers, "Cookie");
+	assert_string_equal(a->response_headers, "X-Role");
+}
+
+static void
 assert_example(const struct snapshot *s)
 {
 	assert_int_equal(s->generation, 42);
@@ -188,6 +233,8 @@ assert_example(const struct snapshot *s)
 	assert_int_equal(s->routes[0].methods, SNAPSHOT_GET | SNAPSHOT_HEAD);
 	assert_int_equal(s->routes[0].flags, routes[0].flags);
 	assert_int_equal(s->routes[1].service, 1);
+	assert_auth(s->routes[0].auth);
+	assert_null(s->routes[1].auth);
 }
 
 static void
@@ -307,6 +354,28 @@ refused_route(struct snapshot_route r, const char *word)
 	};
 
 	refused(&s, word);
+}
+
+static void
+refused_auth(struct snapshot_auth a, const char *word)
+{
+	refused_route((struct snapshot_route){ .path = "/", .auth = &a }, word);
+}
+
+static void
+an_auth_out_of_bounds_is_refused(void **state)
+{
+	(void)state;
+	refused_auth((struct snapshot_auth){ .flags = 16 }, "auth flags");
+	refused_auth((struct snapshot_auth){ .flags = 1, .algorithms = 8 },
+	    "algorithms");
+	refused_auth(
+	    (struct snapshot_auth){
+		.flags = SNAPSHOT_AUTH_FORWARD, .service = 1, .path = "/" },
+	    "service that is asked");
+	refused_auth((struct snapshot_auth){ .flags = SNAPSHOT_AUTH_FORWARD,
+			 .path = "x" },
+	    "path that is asked");
 }
 
 static void
@@ -570,6 +639,7 @@ main(void)
 		cmocka_unit_test(a_sealed_memfd_carries_it),
 		cmocka_unit_test(every_cut_and_every_byte_too_many_is_refused),
 		cmocka_unit_test(another_version_is_refused_with_the_reason),
+		cmocka_unit_test(an_auth_out_of_bounds_is_refused),
 		cmocka_unit_test(what_is_out_of_bounds_is_refused),
 		cmocka_unit_test(what_would_break_a_head_is_refused),
 		cmocka_unit_test(a_shorter_record_leaves_the_rest_zero),
