@@ -63,6 +63,23 @@ enum scoreboard_limit {
 	LIMIT_COUNT
 };
 
+/* What became of handshakes; from CLOSED on as enum tls_failure. */
+enum scoreboard_handshake {
+	HANDSHAKE_DONE,
+	HANDSHAKE_RESUMED, /* of these, with a ticket */
+	HANDSHAKE_TIMEOUT,
+	HANDSHAKE_CROWDED, /* the oldest at the ceiling */
+	HANDSHAKE_PLAIN,   /* HTTP without TLS */
+	HANDSHAKE_CLOSED,
+	HANDSHAKE_GARBAGE,
+	HANDSHAKE_VERSION,
+	HANDSHAKE_CIPHER,
+	HANDSHAKE_ALERT,
+	HANDSHAKE_PROTOCOL,
+	HANDSHAKE_MEMORY,
+	HANDSHAKE_COUNT
+};
+
 struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint32_t draining;
 	uint32_t room32;
@@ -79,7 +96,8 @@ struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint64_t upstreams; /* connections to endpoints now */
 	_Atomic uint64_t memory;    /* bytes that its buffers hold now */
 	_Atomic uint32_t limits[LIMIT_COUNT + 1]; /* how often each was met */
-	uint64_t room[24];
+	_Atomic uint64_t handshakes[HANDSHAKE_COUNT];
+	uint64_t room[12];
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
@@ -180,6 +198,7 @@ struct scoreboard_worker_view {
 	uint64_t connections, accepted, rejected;
 	uint64_t requests, bad_requests, no_route, upstreams, memory;
 	uint64_t limits[LIMIT_COUNT];
+	uint64_t handshakes[HANDSHAKE_COUNT];
 };
 
 struct scoreboard_endpoint_view { /* sums over the workers */
@@ -215,6 +234,9 @@ unsigned scoreboard_tunnels(const struct scoreboard *sb, unsigned cell);
 /* The stable word for a fault, as in Drover-Error; "" for FAULT_NONE. */
 const char *scoreboard_fault_name(enum scoreboard_fault fault);
 const char *scoreboard_limit_name(enum scoreboard_limit limit);
+
+/* Of what became of a handshake: "timeout", "crowded". */
+const char *scoreboard_handshake_name(enum scoreboard_handshake what);
 
 /* --- a worker, on its own cells ------------------------------------------- */
 

@@ -21,6 +21,7 @@ struct peer {
 	unsigned char address[16]; /* v4 mapped; zero for a Unix socket */
 	bool local;		   /* a Unix socket */
 	bool internal;		   /* it came through an internal listener */
+	bool secure;		   /* it came with TLS */
 	bool trusted;		   /* in trusted_proxies, as of `checked` */
 	unsigned char text_len;
 	uint64_t checked; /* generation */

@@ -26,6 +26,7 @@
 #include "loop/loop.h"
 #include "proxy/deadline.h"
 #include "proxy/gate.h"
+#include "proxy/handshake.h"
 #include "proxy/orders.h"
 #include "proxy/pipe.h"
 #include "proxy/relief.h"
@@ -52,6 +53,8 @@ struct worker {
 	struct loop_timer waiting_tick;
 
 	struct gate gate;
+	struct handshakes handshakes;
+	bool told_kernel_tls;
 	struct orders orders;
 	struct deadlines deadlines;
 	struct limits limits; /* of the snapshot in force; none is unset */

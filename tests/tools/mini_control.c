@@ -4,6 +4,8 @@
  * mini_control SOCKET - a stand-in for control, led by lines on stdin
  *
  *	listen ID ADDRESS [internal]	bind; says "listening ID PORT"
+ *	tls ID [tls13=1] [time=MS] [most=N] CERT KEY...	of a listener, from PEM
+ *	tickets N...		a key of these bytes each, the newest first
  *	begin			forget the snapshot that was being written
  *	trust V6-ADDRESS/BITS
  *	limit NAME N		of link/limits.h, until the next begin
@@ -17,6 +19,7 @@
  *	service? CELL
  *	worker? INDEX
  *	limits? INDEX		"limits memory=N", and what was met how often
+ *	handshakes? INDEX
  *	drain MS
  *	reset INDEX		a dead worker's cells
  *	hangup			close every worker's connection
@@ -60,6 +63,7 @@ static struct snapshot snap;
 static struct snapshot_listener listeners[SNAPSHOT_LISTENERS_MAX];
 static uint32_t listener_ids[SNAPSHOT_LISTENERS_MAX];
 static int listener_fds[SNAPSHOT_LISTENERS_MAX];
+static struct snapshot_pair pairs[SNAPSHOT_LISTENERS_MAX][8];
 static struct snapshot_network trusted[16];
 static struct snapshot_service services[256];
 static uint32_t calls[256][16];
@@ -138,6 +142,63 @@ cmd_listen(char **w, int n)
 	    : 0;
 	printf("listening %s %u\n", w[1],
 	    a.u.sa.sa_family == AF_INET ? ntohs(a.u.in.sin_port) : 0);
+}
+
+static char *
+file_text(const char *path)
+{
+	struct buf b;
+
+	buf_init(&b, SNAPSHOT_PEM_MAX);
+	if (fd_read_file(path, &b) < 0)
+		die(path);
+	return b.data;
+}
+
+static struct snapshot_listener *
+find_listener(uint32_t id)
+{
+	for (uint32_t i = 0; i < snap.nlisteners; i++)
+		if (listeners[i].id == id)
+			return &listeners[i];
+	fprintf(stderr, "mini_control: no listener %u\n", id);
+	exit(1);
+}
+
+static void
+cmd_tls(char **w, int n)
+{
+	static uint64_t mark;
+	struct snapshot_listener *l = find_listener(number(w[1]));
+	struct snapshot_pair *mine = pairs[l - listeners];
+
+	l->flags |= SNAPSHOT_LISTENER_TLS;
+	l->mark = ++mark;
+	l->handshake_ms = 10000;
+	l->handshakes = 1024;
+	l->npairs = l->tls13 = 0;
+	l->pairs = mine;
+	for (int k = 2; k < n; k++) {
+		if (strncmp(w[k], "tls13=", 6) == 0)
+			l->tls13 = number(w[k] + 6);
+		else if (strncmp(w[k], "time=", 5) == 0)
+			l->handshake_ms = number(w[k] + 5);
+		else if (strncmp(w[k], "most=", 5) == 0)
+			l->handshakes = number(w[k] + 5);
+		else if (k + 1 < n) {
+			mine[l->npairs].cert = file_text(w[k]);
+			mine[l->npairs++].key = file_text(w[++k]);
+		}
+	}
+}
+
+static void
+cmd_tickets(char **w, int n)
+{
+	snap.ntickets = (uint32_t)n - 1;
+	for (int k = 1; k < n; k++)
+		memset(snap.tickets + (k - 1) * SNAPSHOT_TICKET,
+		    (int)number(w[k]), SNAPSHOT_TICKET);
 }
 
 static void
@@ -435,6 +496,19 @@ ask_service(unsigned cell)
 }
 
 static void
+ask_handshakes(unsigned index)
+{
+	struct scoreboard_worker_view v;
+
+	scoreboard_worker_view(board, index, &v);
+	printf("handshakes");
+	for (unsigned i = 0; i < HANDSHAKE_COUNT; i++)
+		printf(" %s=%" PRIu64, scoreboard_handshake_name(i),
+		    v.handshakes[i]);
+	printf("\n");
+}
+
+static void
 ask_worker(unsigned index)
 {
 	struct scoreboard_worker_view v;
@@ -486,6 +560,8 @@ ask(char **w)
 		ask_endpoint(number(w[1]));
 	else if (strcmp(w[0], "service?") == 0)
 		ask_service(number(w[1]));
+	else if (strcmp(w[0], "handshakes?") == 0)
+		ask_handshakes(number(w[1]));
 	else if (strcmp(w[0], "worker?") == 0)
 		ask_worker(number(w[1]));
 	else if (strcmp(w[0], "limits?") == 0)
@@ -502,6 +578,10 @@ describe(char **w, int n)
 		cmd_begin();
 	else if (strcmp(w[0], "listen") == 0)
 		cmd_listen(w, n);
+	else if (strcmp(w[0], "tls") == 0)
+		cmd_tls(w, n);
+	else if (strcmp(w[0], "tickets") == 0)
+		cmd_tickets(w, n);
 	else if (strcmp(w[0], "trust") == 0)
 		cmd_trust(w);
 	else if (strcmp(w[0], "limit") == 0)
