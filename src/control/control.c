@@ -24,6 +24,7 @@
 #include "control/reload.h"
 #include "control/replica.h"
 #include "control/sample.h"
+#include "control/secrets.h"
 #include "control/service.h"
 #include "control/state.h"
 #include "control/workers.h"
@@ -118,6 +119,7 @@ set_going(struct control *c)
 		service_settle(s);
 	workers_start(c);
 	enroll_begin(c);
+	secrets_begin(c);
 	sample_begin(c);
 	publish_soon(c);
 	applied_save(c);
@@ -240,8 +242,11 @@ on_fd(void *owner, const char *name, int fd)
 	} else if (strcmp(name, HEALTH_NOTIFY) == 0) {
 		c->notify.fd = fd;
 		return;
-	} else if (listeners_adopt(c, name, fd))
+	} else if (strcmp(name, SECRETS_FD) == 0) {
+		secrets_adopt(c, fd);
+	} else if (listeners_adopt(c, name, fd)) {
 		return;
+	}
 	fd_close(&fd);
 }
 
@@ -360,6 +365,7 @@ init(struct control *c, struct loop *loop, const struct control_args *args)
 	list_init(&c->workers.strangers);
 	publish_init(c);
 	listeners_init(c);
+	secrets_init(c);
 	event_init(c);
 	readers_init(c);
 	rand_bytes(&seed, sizeof(seed));
@@ -414,6 +420,7 @@ control_free(struct control *c)
 	publish_done(c);
 	workers_close(c);
 	listeners_done(c);
+	secrets_done(c);
 	health_close_notify(c);
 	readers_done(c);
 	event_done(c);

@@ -10,6 +10,7 @@
 #include "control/enroll.h"
 #include "control/replica.h"
 #include "control/sample.h"
+#include "control/secrets.h"
 #include "control/service.h"
 
 /* --- services ------------------------------------------------------------- */
@@ -419,5 +420,7 @@ control_metrics(struct control *c, struct buf *out)
 		r = put_workers(c, out);
 	if (r == 0)
 		r = put_limits(c, out);
+	if (r == 0)
+		r = secrets_metrics(c, out);
 	return r == 0 ? put_self(c, out) : r;
 }

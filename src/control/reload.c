@@ -11,6 +11,7 @@
 #include "control/listeners.h"
 #include "control/publish.h"
 #include "control/rollout.h"
+#include "control/secrets.h"
 #include "control/service.h"
 #define LOG_SUBSYSTEM "control"
 #include "base/log.h"
@@ -122,7 +123,7 @@ apply_services(struct control *c, const struct conf *conf,
 
 static void
 put_in_force(struct control *c, const struct conf *conf,
-    const struct conf_change *changes, size_t n)
+    const struct conf_change *changes, size_t n, struct pems *pems)
 {
 	const struct conf *old = c->conf;
 	const struct event_note note = {
@@ -133,6 +134,7 @@ put_in_force(struct control *c, const struct conf *conf,
 
 	c->conf = conf_ref(conf);
 	apply_services(c, conf, changes, n);
+	secrets_set(c, pems);
 	conf_unref(old);
 	c->wishes++;
 	applied_save(c);
@@ -144,17 +146,21 @@ static int
 apply_changes(struct control *c, const struct conf *conf,
     const struct conf_change *changes, size_t n, struct buf *errors)
 {
+	struct pems pems;
 	struct err err;
 	int r = refuse_unchangeable(changes, n, errors);
 
 	if (r < 0)
 		return r;
+	if (!pems_read(&pems, conf, errors))
+		return -EINVAL;
 	r = listeners_apply(c, conf, &err);
 	if (r < 0) {
 		(void)!buf_printf(errors, "listen: %s\n", err.text);
+		pems_done(&pems);
 		return r;
 	}
-	put_in_force(c, conf, changes, n);
+	put_in_force(c, conf, changes, n, &pems);
 	return 0;
 }
 
