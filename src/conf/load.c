@@ -183,7 +183,7 @@ read_elements(const struct target *t, const struct schema *row,
 	size_t i = 0;
 	bool ok = true;
 
-	if (n->kind != NODE_LIST || n->n > row->max)
+	if (n->kind != NODE_LIST || n->n > row->max || n->n < row->min)
 		return value_refuse(&site, row, n);
 	elements = arena_alloc(site.arena, n->n * row->size + 1);
 	if (elements == NULL)
@@ -419,12 +419,8 @@ loader_init(struct loader *l, const char *file, struct buf *errors)
 	arena_init(&l->box->arena, ARENA_FIRST, ARENA_MAX);
 	l->root_lines = arena_alloc(&l->box->arena,
 	    (schema_len(schema_root) + 1) * sizeof(*l->root_lines));
-	if (l->root_lines == NULL) {
-		fault_nomem(&l->faults, file);
-		return false;
-	}
 	l->box->conf.file = arena_copy(&l->box->arena, span_of(file));
-	if (l->box->conf.file == NULL) {
+	if (l->root_lines == NULL || l->box->conf.file == NULL) {
 		fault_nomem(&l->faults, file);
 		return false;
 	}

@@ -154,6 +154,10 @@ schema_allowed(const struct schema *row, char *out, size_t size)
 
 	if (row->choices != NULL)
 		allowed_choices(row->choices, out, size);
+	else if (row->type == SCHEMA_ELEMENTS && row->min > 0)
+		snprintf(out, size,
+		    "a list of %" PRIu64 " to %" PRIu64 " mappings", row->min,
+		    row->max);
 	else if (form == NULL)
 		allowed_range(row, out, size);
 	else if ((hole = strstr(form, "%llu")) == NULL)

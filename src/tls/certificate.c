@@ -267,9 +267,11 @@ read_key(struct tls_certificate *c, BIO *in, struct err *err)
 		    "key: found an encrypted one; allowed one without a "
 		    "passphrase");
 	}
-	if (at_the_end()) {
+	/* Whatever is wrong, the decoders only say that none of them can. */
+	if (ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_MALLOC_FAILURE) {
 		ERR_clear_error();
-		return err_set(err, -EINVAL, "key: found none in PEM");
+		return err_set(
+		    err, -EINVAL, "key: found none in PEM that can be read");
 	}
 	return tls_complain(err, "key");
 }

@@ -49,6 +49,7 @@
 #include "link/address.h"
 #include "link/scoreboard.h"
 #include "link/worker_msg.h"
+#include "mini_tls.h"
 
 #define WORKERS 8
 #define WORDS 16
@@ -63,7 +64,6 @@ static struct snapshot snap;
 static struct snapshot_listener listeners[SNAPSHOT_LISTENERS_MAX];
 static uint32_t listener_ids[SNAPSHOT_LISTENERS_MAX];
 static int listener_fds[SNAPSHOT_LISTENERS_MAX];
-static struct snapshot_pair pairs[SNAPSHOT_LISTENERS_MAX][8];
 static struct snapshot_network trusted[16];
 static struct snapshot_service services[256];
 static uint32_t calls[256][16];
@@ -144,52 +144,15 @@ cmd_listen(char **w, int n)
 	    a.u.sa.sa_family == AF_INET ? ntohs(a.u.in.sin_port) : 0);
 }
 
-static char *
-file_text(const char *path)
-{
-	struct buf b;
-
-	buf_init(&b, SNAPSHOT_PEM_MAX);
-	if (fd_read_file(path, &b) < 0)
-		die(path);
-	return b.data;
-}
-
-static struct snapshot_listener *
-find_listener(uint32_t id)
-{
-	for (uint32_t i = 0; i < snap.nlisteners; i++)
-		if (listeners[i].id == id)
-			return &listeners[i];
-	fprintf(stderr, "mini_control: no listener %u\n", id);
-	exit(1);
-}
-
 static void
 cmd_tls(char **w, int n)
 {
-	static uint64_t mark;
-	struct snapshot_listener *l = find_listener(number(w[1]));
-	struct snapshot_pair *mine = pairs[l - listeners];
+	uint32_t i = 0;
 
-	l->flags |= SNAPSHOT_LISTENER_TLS;
-	l->mark = ++mark;
-	l->handshake_ms = 10000;
-	l->handshakes = 1024;
-	l->npairs = l->tls13 = 0;
-	l->pairs = mine;
-	for (int k = 2; k < n; k++) {
-		if (strncmp(w[k], "tls13=", 6) == 0)
-			l->tls13 = number(w[k] + 6);
-		else if (strncmp(w[k], "time=", 5) == 0)
-			l->handshake_ms = number(w[k] + 5);
-		else if (strncmp(w[k], "most=", 5) == 0)
-			l->handshakes = number(w[k] + 5);
-		else if (k + 1 < n) {
-			mine[l->npairs].cert = file_text(w[k]);
-			mine[l->npairs++].key = file_text(w[++k]);
-		}
-	}
+	while (i < snap.nlisteners && listeners[i].id != number(w[1]))
+		i++;
+	if (i == snap.nlisteners || mini_tls(&listeners[i], w + 2, n - 2) < 0)
+		die("tls");
 }
 
 static void
@@ -496,19 +459,6 @@ ask_service(unsigned cell)
 }
 
 static void
-ask_handshakes(unsigned index)
-{
-	struct scoreboard_worker_view v;
-
-	scoreboard_worker_view(board, index, &v);
-	printf("handshakes");
-	for (unsigned i = 0; i < HANDSHAKE_COUNT; i++)
-		printf(" %s=%" PRIu64, scoreboard_handshake_name(i),
-		    v.handshakes[i]);
-	printf("\n");
-}
-
-static void
 ask_worker(unsigned index)
 {
 	struct scoreboard_worker_view v;
@@ -561,7 +511,7 @@ ask(char **w)
 	else if (strcmp(w[0], "service?") == 0)
 		ask_service(number(w[1]));
 	else if (strcmp(w[0], "handshakes?") == 0)
-		ask_handshakes(number(w[1]));
+		mini_handshakes(board, number(w[1]));
 	else if (strcmp(w[0], "worker?") == 0)
 		ask_worker(number(w[1]));
 	else if (strcmp(w[0], "limits?") == 0)
