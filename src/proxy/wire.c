@@ -30,6 +30,19 @@ void
 wire_secure(struct wire *w, struct tls_conn *t)
 {
 	w->tls = t;
+	if (t != NULL && w->out.meter != NULL)
+		w->out.meter->held += WIRE_TLS_COST;
+}
+
+static struct tls_conn *
+take_tls(struct wire *w)
+{
+	struct tls_conn *t = w->tls;
+
+	if (t != NULL && w->out.meter != NULL)
+		w->out.meter->held -= WIRE_TLS_COST;
+	w->tls = NULL;
+	return t;
 }
 
 /* Also from inside its callback, which libevent allows. */
@@ -47,8 +60,7 @@ wire_release(struct wire *w, struct tls_conn **t)
 {
 	int fd = w->fd;
 
-	*t = w->tls;
-	w->tls = NULL;
+	*t = take_tls(w);
 	w->fd = -1;
 	wire_pause(w);
 	stop_writing(w);
@@ -61,8 +73,7 @@ close_tls(struct wire *w)
 	/* In the middle of something it shall look like that. */
 	if (wire_pending(w) == 0)
 		tls_conn_shut(w->tls);
-	tls_conn_free(w->tls);
-	w->tls = NULL;
+	tls_conn_free(take_tls(w));
 }
 
 void

@@ -29,6 +29,7 @@
 #include "tls/conn.h"
 
 #define WIRE_TAIL_MAX (512U * 1024)
+#define WIRE_TLS_COST (14U * 1024) /* what OpenSSL holds of one; measured */
 
 struct wire {
 	int fd; /* owned; -1: closed */

@@ -535,3 +535,15 @@ def test_an_idle_connection_holds_little(make, record_property):
     assert each < 24
     for s in idle:
         s.close()
+
+
+def test_what_tls_holds_counts_as_memory(make):
+    rig = make()
+    rig.publish(f"limit memory_kib 4096\nservice web 0\nendpoint o1 0 {rig.origins[0].address}\nroute web /\n")
+    idle = [rig.dial() for _ in range(400)]
+    assert rig.ask("limits")["memory_idle"] > 50
+    assert 0 < rig.ask("limits")["memory"] < 4096 * 1024
+    for s in idle:
+        s.close()
+    rig.until("worker", "connections", 0)
+    rig.until("limits", "memory", 0)
