@@ -306,6 +306,20 @@ refused_route(struct snapshot_route r, const char *word)
 }
 
 static void
+refuse_limits(void)
+{
+	for (unsigned i = 0; i < LIMITS_N; i++) {
+		struct snapshot over = { .generation = 1 };
+
+		if (limits_rows[i].max == UINT32_MAX)
+			continue;
+		*limits_at(&over.limits, &limits_rows[i]) = limits_rows[i].max +
+		    1;
+		refused(&over, "limit");
+	}
+}
+
+static void
 what_is_out_of_bounds_is_refused(void **state)
 {
 	static const uint32_t beyond[] = { 1 };
@@ -316,15 +330,7 @@ what_is_out_of_bounds_is_refused(void **state)
 	struct snapshot_listener pair = { .pairs = &half, .npairs = 1 };
 
 	(void)state;
-	for (unsigned i = 0; i < LIMITS_N; i++) {
-		struct snapshot over = { .generation = 1 };
-
-		if (limits_rows[i].max == UINT32_MAX)
-			continue;
-		*limits_at(&over.limits, &limits_rows[i]) = limits_rows[i].max +
-		    1;
-		refused(&over, "limit");
-	}
+	refuse_limits();
 	refused(&(struct snapshot){ .trusted = &net, .ntrusted = 1 },
 	    "network prefix");
 	refused(&(struct snapshot){ .listeners = &lis, .nlisteners = 1 },
