@@ -258,6 +258,8 @@ gather(struct tls_conn *c, const struct iovec *iov, int n, size_t skip,
 	for (; n > 0 && have < TLS_RECORD_MAX; iov++, n--, skip = 0) {
 		size_t part = iov->iov_len - skip;
 
+		if (part == 0)
+			continue;
 		if (part > TLS_RECORD_MAX - have)
 			part = TLS_RECORD_MAX - have;
 		memcpy(

@@ -519,6 +519,7 @@ def test_a_websocket_over_tls_both_ways_and_to_both_ends(make, tmp_path):
 # --- memory
 
 
+@pytest.mark.measured
 def test_an_idle_connection_holds_little(make, record_property):
     rig = make()
     exchange(rig, ASK)
