@@ -39,6 +39,7 @@ def client(versions=None, ciphers=None, alpn=None):
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     c.check_hostname = False
     c.verify_mode = ssl.CERT_NONE
+    c.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # which Python sets
     if versions:
         c.minimum_version, c.maximum_version = versions
     if ciphers:
@@ -51,11 +52,17 @@ def client(versions=None, ciphers=None, alpn=None):
 class Tls:
     """A client whose bytes on the wire the test holds in its own hands."""
 
-    def __init__(self, sock, name="a.test", context=None):
+    def __init__(self, sock, name="a.test", context=None, first=b""):
         self.sock = sock
         self.inward, self.outward = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = (context or client()).wrap_bio(self.inward, self.outward, server_hostname=name)
-        self._do(self.tls.do_handshake)
+        self._do(self._shake, first)
+
+    def _shake(self, first):
+        """The last words of the handshake and the first bytes after it go together."""
+        self.tls.do_handshake()
+        if first:
+            self.tls.write(first)
 
     def flush(self):
         if data := self.outward.read():

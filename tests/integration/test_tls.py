@@ -198,7 +198,7 @@ def test_handshakes_are_counted_by_what_became_of_them(herd, certs):
     assert int(seen[name]) == int(before[name]) + 1
 
 
-def test_tickets_outlive_control_and_certificates_that_are_gone(herd, tmp_path):
+def test_tickets_outlive_control_and_certificates_that_are_gone(herd, certs, tmp_path):
     here = Certificate(tmp_path, "here", ["a.test"])
     d = started(herd, here)
     context = client((ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2))
@@ -210,9 +210,16 @@ def test_tickets_outlive_control_and_certificates_that_are_gone(herd, tmp_path):
     d.start()
     wait_for(lambda: "workers keep what they have" in d.log())
     d.ready("a")
-    assert shown(d) == before
-    name.rename(here.key)
+    # Both workers are led by the new one, and heard from it what there is.
+    wait_for(lambda: all(d.log().count(f"proxy.{i}: starting -> ready") == 2 for i in (0, 1)))
+    d.write("a", herdling(replicas=2))
+    name.rename(here.key.with_name("again"))
+    assert d.cli("reload").returncode == 1
+    assert {shown(d) for _ in range(8)} == {before}
+    shutil.copy(certs[1].cert, here.cert)
+    shutil.copy(certs[1].key, here.key)
     assert d.cli("reload").returncode == 0
-    for _ in range(4):
+    wait_for(lambda: {shown(d) for _ in range(8)} == {certs[1].print})
+    for _ in range(8):
         with dial(d, context=context, session=session) as s:
             assert s.session_reused and get(s) == 200

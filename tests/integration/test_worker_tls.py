@@ -241,6 +241,22 @@ def test_a_snapshot_without_certificates_leaves_those_that_are_there(make, certs
     assert rig.shown("a.test") == certs["a"].print
 
 
+def test_without_a_certificate_clients_wait_and_are_not_turned_away(make):
+    rig = make("a")
+    rig.say("listen 3 127.0.0.1:0")
+    port = int(rig.wait("listening 3").split()[2])
+    rig.say("tls 3")
+    rig.simple(rig.origins[0])
+    rig.start_worker(1)
+    s = rig.connect(port)
+    end = threading.Timer(0.3, lambda: (rig.say(f"tls 3 {rig.certs['a']}"), rig.simple(rig.origins[0])))
+    end.start()
+    with client().wrap_socket(s, server_hostname="a.test") as s:
+        s.sendall(ASK)
+        assert status(s.recv(65536)) == 200
+    end.join()
+
+
 def test_a_reload_under_load_fails_no_request(make, certs):
     rig = make("a", workers=2)
     wrong, done, stop = [], [0], threading.Event()
@@ -371,6 +387,20 @@ def test_requests_in_one_record_and_a_request_in_many(make):
         for byte in ASK:
             s.sendall(bytes([byte]))
         assert status(s.recv(65536)) == 200
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_a_request_right_behind_the_handshake_is_heard(make, version):
+    rig = make()
+    context = client((version, version))
+    if version == V12:  # there the server has the last word, unless it is resumed
+        session = session_of(rig, context)
+        with rig.dial(context=context, session=session) as s:
+            assert s.session_reused
+            s.sendall(ASK)
+            assert status(s.recv(65536)) == 200
+    t = Tls(rig.connect(rig.secure), context=context, first=ASK)
+    assert status(t.recv()) == 200
 
 
 @pytest.mark.parametrize("version", [V12, V13])
