@@ -24,9 +24,9 @@ run_daemon(const struct invocation *in)
 /* --- check ---------------------------------------------------------------- */
 
 static json_t *
-check_result(const char *file, const struct conf *conf, const char *errors)
+lines_json(const char *text)
 {
-	struct span rest = span_of(errors), line;
+	struct span rest = span_of(text), line;
 	json_t *list = json_array();
 
 	while (list != NULL && span_next(&rest, '\n', &line))
@@ -34,28 +34,38 @@ check_result(const char *file, const struct conf *conf, const char *errors)
 		    json_array_append_new(list, json_stringn(line.p, line.n)) <
 			0)
 			break;
-	return json_pack("{s:s, s:b, s:I, s:o}", "file", file, "ok",
+	return list;
+}
+
+/* text: what is wrong, or without conf being NULL what may soon be. */
+static json_t *
+check_result(const char *file, const struct conf *conf, const char *text)
+{
+	return json_pack("{s:s, s:b, s:I, s:o, s:o}", "file", file, "ok",
 	    conf != NULL, "services",
-	    (json_int_t)(conf != NULL ? conf->nservices : 0), "errors", list);
+	    (json_int_t)(conf != NULL ? conf->nservices : 0), "errors",
+	    lines_json(conf == NULL ? text : ""), "warnings",
+	    lines_json(conf == NULL ? "" : text));
 }
 
 static int
 check_print(
-    const struct invocation *in, const struct conf *conf, const char *errors)
+    const struct invocation *in, const struct conf *conf, const char *text)
 {
 	json_t *result;
 
 	if (in->given & OPT_JSON) {
-		result = check_result(in->config, conf, errors);
+		result = check_result(in->config, conf, text);
 		if (result == NULL)
 			return print_failed("check");
 		print_json(result);
 		json_decref(result);
 	} else if (conf != NULL) {
+		fputs(text, stderr);
 		printf("%s: good, %zu service%s\n", in->config, conf->nservices,
 		    conf->nservices == 1 ? "" : "s");
 	} else {
-		fputs(errors, stderr);
+		fputs(text, stderr);
 	}
 	return conf != NULL ? CLI_OK : CLI_ERROR;
 }
@@ -73,6 +83,8 @@ run_check(const struct invocation *in)
 		conf_unref(conf);
 		conf = NULL;
 	}
+	if (conf != NULL)
+		conf_warn_host(conf, &errors);
 	r = check_print(in, conf, buf_str(&errors));
 	conf_unref(conf);
 	buf_done(&errors);

@@ -38,13 +38,36 @@
 #define CONF_ARGS_MAX 255 /* of a command */
 #define CONF_ENV_MAX 200  /* of a service */
 #define CONF_FIELD_MAX 63 /* name of a header that auth sets or asks for */
+#define CONF_CERTIFICATES_MAX 256 /* of a listener */
+#define CONF_EXPIRY_DAYS 14
 #define CONF_SPAWN_MAX (64 * 1024) /* bytes of command and env together */
 
 /* Where programs are looked up unless env says PATH. */
 #define CONF_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+/* Of the folder of the file that names them where they are not absolute. */
+struct conf_certificate {
+	const char *cert; /* PEM: the certificate, then its chain */
+	const char *key;
+	unsigned line;
+};
+
+enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
+
+struct conf_tls {
+	const struct conf_certificate *certificates;
+	size_t ncertificates;	  /* 0: without TLS */
+	unsigned min_version;	  /* enum conf_tls_version */
+	const char *ciphers;	  /* NULL: the default */
+	const char *ciphersuites; /* likewise */
+	uint64_t handshake_timeout_ms;
+	unsigned handshakes; /* of a worker, at a time */
+};
+
 struct conf_listen {
 	const char *address; /* "0.0.0.0:8080", "[::]:80", "unix:/path" */
+	struct conf_tls tls;
+	unsigned line;
 };
 
 struct conf_admin {
@@ -315,6 +338,7 @@ struct conf_access {
 };
 
 struct conf {
+	const char *file; /* drover.yaml, for messages; "(applied)" */
 	const struct conf_listen *listen;
 	size_t nlisten;
 	struct conf_admin admin;
@@ -357,12 +381,18 @@ const struct conf_service *conf_service(
 
 /*
  * What this host lacks for it: programs, folders and users that are named and
- * do not exist, files of users and keys that cannot be used. Lines as those of
- * conf_load(); true when there are none. Reads the file system and the user
- * database, so it is not part of loading: check, plan, reload and a first start
- * call it, an adoption does not.
+ * do not exist; certificates, keys and files of users that cannot be used.
+ * Lines as those of conf_load(); true when there are none. Reads the file
+ * system and the user database, so it is not part of loading: check, plan,
+ * reload and a first start call it, an adoption does not.
  */
 bool conf_check_host(const struct conf *conf, struct buf *errors);
+
+/*
+ * What is good for now but not for long, likewise: certificates that have
+ * expired, are not valid yet, or expire within CONF_EXPIRY_DAYS.
+ */
+void conf_warn_host(const struct conf *conf, struct buf *warnings);
 
 /* The line of a key ("stop.signal"), else of its group, else the service's. */
 unsigned conf_line(const struct conf_service *service, const char *key);

@@ -10,6 +10,7 @@
 
 #include "conf/conf.h"
 #include "conf/fault.h"
+#include "conf/pem.h"
 #include "conf/secrets.h"
 
 static bool
@@ -124,5 +125,5 @@ conf_check_host(const struct conf *conf, struct buf *errors)
 		check_directory(s, &f);
 		check_user(s, &f);
 	}
-	return f.n == 0;
+	return pems_check(conf, errors) && f.n == 0;
 }

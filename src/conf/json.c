@@ -23,6 +23,10 @@ group_json(const struct schema *table, const struct schema *row,
 	int r;
 
 	*out = NULL;
+	if (row->count != 0 &&
+	    *(const size_t *)(const void *)((const char *)base + row->count) ==
+		0)
+		return 0;
 	if (row->type == SCHEMA_CHECK &&
 	    (check->kind == CONF_CHECK_NONE ||
 		check->kind == CONF_CHECK_NOTIFY))

@@ -169,8 +169,8 @@ read_element(const struct target *t, const struct schema *row,
 	snprintf(parent, sizeof(parent), "%s[]", row->path);
 	if (!read_presets(&inner, parent, base))
 		return false;
-	if (row->size == sizeof(struct conf_route))
-		((struct conf_route *)base)->line = n->line;
+	if (row->line != 0)
+		*(unsigned *)(void *)((char *)base + row->line) = n->line;
 	return read_map(&inner, parent, shown, n, base);
 }
 
@@ -183,7 +183,7 @@ read_elements(const struct target *t, const struct schema *row,
 	size_t i = 0;
 	bool ok = true;
 
-	if (n->kind != NODE_LIST || n->n > row->max)
+	if (n->kind != NODE_LIST || n->n > row->max || n->n < row->min)
 		return value_refuse(&site, row, n);
 	elements = arena_alloc(site.arena, n->n * row->size + 1);
 	if (elements == NULL)
@@ -270,7 +270,9 @@ host_name(struct loader *l, const char **name)
 static bool
 derive_root(struct loader *l)
 {
-	static const struct conf_listen usual[] = { { "127.0.0.1:8080" } };
+	static const struct conf_listen usual[] = { {
+	    .address = "127.0.0.1:8080",
+	} };
 	struct conf *c = &l->box->conf;
 
 	if (c->listen == NULL) {
@@ -421,7 +423,8 @@ loader_init(struct loader *l, const char *file, struct buf *errors)
 	arena_init(&l->box->arena, ARENA_FIRST, ARENA_MAX);
 	l->root_lines = arena_alloc(&l->box->arena,
 	    (schema_len(schema_root) + 1) * sizeof(*l->root_lines));
-	if (l->root_lines == NULL) {
+	l->box->conf.file = arena_copy(&l->box->arena, span_of(file));
+	if (l->root_lines == NULL || l->box->conf.file == NULL) {
 		fault_nomem(&l->faults, file);
 		return false;
 	}

@@ -108,6 +108,7 @@ static const struct {
 	[SCHEMA_CHECK] =	{ "mapping", "a mapping" },
 	[SCHEMA_TEXT] =		{ "text", "text of 1 to %llu bytes without control characters" },
 	[SCHEMA_PATH] =		{ "path", "an absolute path of at most 4095 bytes" },
+	[SCHEMA_FILE] =		{ "path", "a path of at most 4095 bytes, absolute or from the folder of this file" },
 	[SCHEMA_NAME] =		{ "name", "a lower-case letter, then lower-case letters, digits and dashes, at most 63" },
 	[SCHEMA_NODE] =		{ "name", "letters, digits, dots, dashes and underscores, at most 63, a letter or digit first" },
 	[SCHEMA_ADDRESS] =	{ "address", "ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH of at most 107 bytes" },
@@ -171,6 +172,10 @@ schema_allowed(const struct schema *row, char *out, size_t size)
 
 	if (row->choices != NULL)
 		allowed_choices(row->choices, out, size);
+	else if (row->type == SCHEMA_ELEMENTS && row->min > 0)
+		snprintf(out, size,
+		    "a list of %" PRIu64 " to %" PRIu64 " mappings", row->min,
+		    row->max);
 	else if (form == NULL)
 		allowed_range(row, out, size);
 	else if ((hole = strstr(form, "%llu")) == NULL)

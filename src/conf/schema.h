@@ -20,12 +20,13 @@ enum schema_type {
 	SCHEMA_ELEMENTS, /* a list of mappings, likewise */
 	SCHEMA_CHECK,	 /* a group: readiness, liveness */
 
-	SCHEMA_TEXT,	 /* const char *: not empty, no control characters */
-	SCHEMA_PATH,	 /* const char *: absolute */
-	SCHEMA_NAME,	 /* const char *: a service's */
-	SCHEMA_NODE,	 /* const char *: a node's */
-	SCHEMA_ADDRESS,	 /* const char *: where to listen */
-	SCHEMA_HOST,	 /* const char *: of a route */
+	SCHEMA_TEXT,	/* const char *: not empty, no control characters */
+	SCHEMA_PATH,	/* const char *: absolute */
+	SCHEMA_FILE,	/* const char *: below the file's folder, or absolute */
+	SCHEMA_NAME,	/* const char *: a service's */
+	SCHEMA_NODE,	/* const char *: a node's */
+	SCHEMA_ADDRESS, /* const char *: where to listen */
+	SCHEMA_HOST,	/* const char *: of a route */
 	SCHEMA_URL_PATH, /* const char *: begins with '/' */
 	SCHEMA_BOOL,	 /* bool */
 	SCHEMA_FLAG,	 /* bool: the first or second of choices */
@@ -85,8 +86,10 @@ struct schema {
 	enum schema_type type;
 	enum schema_reload reload;
 	size_t offset;
-	size_t count;	     /* ELEMENTS: offset of how many there are */
-	size_t size;	     /* ELEMENTS: bytes of one */
+	size_t count; /* ELEMENTS: offset of how many there are; GROUP: of what
+			 is 0 where it is not there at all; 0: it always is */
+	size_t size;  /* ELEMENTS: bytes of one */
+	size_t line;  /* ELEMENTS: offset in one of its line; 0: none */
 	uint64_t min, max;   /* numbers: the range; lists: how many */
 	const char *choices; /* ENUM, FLAG: "files|journal" */
 	const char *preset;  /* the default, as YAML; NULL: none */

@@ -13,13 +13,15 @@
 #define ROOT(member) .offset = offsetof(struct conf, member)
 #define LISTEN(member) .offset = offsetof(struct conf_listen, member)
 #define SERVICE(member) .offset = offsetof(struct conf_service, member)
+#define CERTIFICATE(member) .offset = offsetof(struct conf_certificate, member)
 #define ROUTE(member) .offset = offsetof(struct conf_route, member)
 
 /* clang-format off */
 const struct schema schema_root[] = {
 { "listen", SCHEMA_ELEMENTS, SCHEMA_LIVE, ROOT(listen),
 	.count = offsetof(struct conf, nlisten),
-	.size = sizeof(struct conf_listen), .min = 0, .max = 64,
+	.size = sizeof(struct conf_listen),
+	.line = offsetof(struct conf_listen, line), .min = 0, .max = 64,
 	.derived = "one listener on 127.0.0.1:8080",
 	.text = "Where clients come in. An empty list leaves only the internal "
 		"listener." },
@@ -27,6 +29,46 @@ const struct schema schema_root[] = {
 	.required = true,
 	.text = "An IPv4 address and a port, an IPv6 address in brackets and a "
 		"port, or unix: and an absolute path." },
+{ "listen[].tls", SCHEMA_GROUP,
+	.count = offsetof(struct conf_listen, tls.ncertificates),
+	.text = "TLS on it. Without this key it is plain HTTP." },
+{ "listen[].tls.certificates", SCHEMA_ELEMENTS, SCHEMA_LIVE,
+	LISTEN(tls.certificates),
+	.count = offsetof(struct conf_listen, tls.ncertificates),
+	.size = sizeof(struct conf_certificate),
+	.line = offsetof(struct conf_certificate, line),
+	.min = 1, .max = CONF_CERTIFICATES_MAX, .required = true,
+	.text = "The one whose names have the name that the client asks for "
+		"is used: an exact name before one with a star, an earlier "
+		"before a later one. The first is for everybody else. An RSA "
+		"and an ECDSA certificate may have the same names. A reload "
+		"reads the files again." },
+{ "listen[].tls.certificates[].cert", SCHEMA_FILE, SCHEMA_LIVE,
+	CERTIFICATE(cert), .max = 4095, .required = true,
+	.text = "A PEM file of at most 60 KiB: the certificate, then what "
+		"stands between it and the root." },
+{ "listen[].tls.certificates[].key", SCHEMA_FILE, SCHEMA_LIVE,
+	CERTIFICATE(key), .max = 4095, .required = true,
+	.text = "Its private key, PEM, without a passphrase." },
+{ "listen[].tls.min_version", SCHEMA_ENUM, SCHEMA_LIVE,
+	LISTEN(tls.min_version),
+	.choices = "1.2|1.3", .preset = "1.2",
+	.text = "The lowest version of TLS." },
+{ "listen[].tls.ciphers", SCHEMA_TEXT, SCHEMA_LIVE, LISTEN(tls.ciphers),
+	.max = 1000, .derived = "ECDHE with AES-GCM or ChaCha20-Poly1305",
+	.text = "Ciphers of TLS 1.2, as openssl-ciphers(1) writes them." },
+{ "listen[].tls.ciphersuites", SCHEMA_TEXT, SCHEMA_LIVE,
+	LISTEN(tls.ciphersuites),
+	.max = 1000, .derived = "all three that RFC 8446 asks for",
+	.text = "Those of TLS 1.3, with colons between." },
+{ "listen[].tls.handshake_timeout", SCHEMA_DURATION, SCHEMA_LIVE,
+	LISTEN(tls.handshake_timeout_ms),
+	.min = 10, .max = HOUR, .preset = "10s",
+	.text = "From the connect to the end of the handshake." },
+{ "listen[].tls.handshakes", SCHEMA_INT, SCHEMA_LIVE, LISTEN(tls.handshakes),
+	.min = 1, .max = 1048576, .preset = "1024",
+	.text = "How many may be under way in each worker. One more ends the "
+		"oldest." },
 
 { "admin", SCHEMA_GROUP,
 	.text = "The socket of the admin API, which the commands speak to." },
@@ -253,7 +295,8 @@ const struct schema schema_service[] = {
 
 { "route", SCHEMA_ELEMENTS, SCHEMA_LIVE, SERVICE(routes),
 	.count = offsetof(struct conf_service, nroutes),
-	.size = sizeof(struct conf_route), .min = 0, .max = 64,
+	.size = sizeof(struct conf_route),
+	.line = offsetof(struct conf_route, line), .min = 0, .max = 64,
 	.derived = "no route: nothing is sent to it",
 	.text = "Which requests go to it; the longest path wins. Two services "
 		"may not have one route." },

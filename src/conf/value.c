@@ -16,6 +16,7 @@ static const struct {
 } types[SCHEMA_NTYPES] = {
 	[SCHEMA_TEXT] =		{ read_text,	   write_text },
 	[SCHEMA_PATH] =		{ read_path,	   write_text },
+	[SCHEMA_FILE] =		{ read_file_path,  write_text },
 	[SCHEMA_NAME] =		{ read_name,	   write_text },
 	[SCHEMA_NODE] =		{ read_node,	   write_text },
 	[SCHEMA_ADDRESS] =	{ read_address,	   write_text },

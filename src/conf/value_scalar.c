@@ -3,9 +3,11 @@
 #define _GNU_SOURCE
 
 #include <ctype.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -100,6 +102,45 @@ read_text(const struct value_site *site, const struct schema *row,
 	return put_text(site, row, n, field, is_text);
 }
 
+/* The folder that a relative path in this file counts from, with its slash. */
+static bool
+folder_of(const char *file, char out[PATH_MAX])
+{
+	const char *slash = strrchr(file, '/');
+	char name[PATH_MAX];
+	size_t n;
+
+	if (slash == NULL)
+		slash = file = "./";
+	if (str_copy(name, sizeof(name),
+		(struct span){ file, (size_t)(slash - file) + 1 }) < 0 ||
+	    realpath(name, out) == NULL)
+		return false;
+	n = strlen(out);
+	if (n + 1 >= PATH_MAX)
+		return false;
+	memcpy(out + n, "/", 2);
+	return true;
+}
+
+bool
+read_file_path(const struct value_site *site, const struct schema *row,
+    const struct node *n, void *field)
+{
+	char path[2 * PATH_MAX] = "";
+	size_t have;
+
+	if (n->kind != NODE_STRING || !is_text(n->text, PATH_MAX - 1) ||
+	    (*n->text != '/' && !folder_of(site->file, path)))
+		return value_refuse(site, row, n);
+	have = strlen(path);
+	memcpy(path + have, n->text, strlen(n->text) + 1);
+	if (strlen(path) >= PATH_MAX)
+		return value_refuse(site, row, n);
+	*(const char **)field = arena_copy(site->arena, span_of(path));
+	return *(const char **)field != NULL || value_nomem(site);
+}
+
 bool
 read_path(const struct value_site *site, const struct schema *row,
     const struct node *n, void *field)
@@ -179,7 +220,9 @@ read_choice(const struct value_site *site, const struct schema *row,
     const struct node *n, size_t *choice)
 {
 	*choice = SIZE_MAX;
-	if (n->kind == NODE_STRING)
+	/* 1.2 is a number to YAML, and a word to us. */
+	if (n->kind == NODE_STRING ||
+	    (n->kind == NODE_OTHER && n->text != NULL))
 		*choice = value_choice(row->choices, n->text);
 	return *choice != SIZE_MAX || value_refuse(site, row, n);
 }

@@ -18,9 +18,9 @@ typedef json_t *value_writer(
     const struct schema *row, const void *field, bool *omit);
 
 /* scalars: value_scalar.c */
-value_reader read_text, read_path, read_name, read_node, read_bool, read_flag,
-    read_enum, read_int, read_duration, read_size, read_percent, read_signal,
-    read_workers;
+value_reader read_text, read_path, read_file_path, read_name, read_node,
+    read_bool, read_flag, read_enum, read_int, read_duration, read_size,
+    read_percent, read_signal, read_workers;
 value_writer write_text, write_bool, write_flag, write_enum, write_int,
     write_duration, write_size, write_percent, write_signal;
 

@@ -27,6 +27,7 @@
 #include "control/reload.h"
 #include "control/replica.h"
 #include "control/sample.h"
+#include "control/secrets.h"
 #include "control/service.h"
 #include "control/state.h"
 #include "control/workers.h"
@@ -121,6 +122,7 @@ set_going(struct control *c)
 		service_settle(s);
 	workers_start(c);
 	enroll_begin(c);
+	secrets_begin(c);
 	sample_begin(c);
 	access_apply(c);
 	publish_soon(c);
@@ -135,7 +137,7 @@ load_secrets(struct control *c)
 	struct faults f = { .out = &errors };
 
 	buf_init(&errors, sizeof(c->errors));
-	c->secrets = secrets_load(c->conf, &f);
+	c->credentials = secrets_load(c->conf, &f);
 	if (f.n > 0)
 		log_error("config", "%s", buf_str(&errors));
 	buf_done(&errors);
@@ -263,8 +265,11 @@ on_fd(void *owner, const char *name, int fd)
 	} else if (strcmp(name, HEALTH_NOTIFY) == 0) {
 		c->notify.fd = fd;
 		return;
-	} else if (listeners_adopt(c, name, fd))
+	} else if (strcmp(name, SECRETS_FD) == 0) {
+		secrets_adopt(c, fd);
+	} else if (listeners_adopt(c, name, fd)) {
 		return;
+	}
 	fd_close(&fd);
 }
 
@@ -385,6 +390,7 @@ init(struct control *c, struct loop *loop, const struct control_args *args)
 	list_init(&c->workers.strangers);
 	publish_init(c);
 	listeners_init(c);
+	secrets_init(c);
 	event_init(c);
 	readers_init(c);
 	rand_bytes(&seed, sizeof(seed));
@@ -440,12 +446,13 @@ control_free(struct control *c)
 	publish_done(c);
 	workers_close(c);
 	listeners_done(c);
+	secrets_done(c);
 	health_close_notify(c);
 	readers_done(c);
 	event_done(c);
 	loop_defer_cancel(&c->ending);
 	herd_free(c->herd);
-	secrets_free(c->secrets);
+	secrets_free(c->credentials);
 	conf_unref(c->conf);
 	conf_unref(c->disk);
 	free(c);

@@ -12,6 +12,7 @@
 #include "control/enroll.h"
 #include "control/replica.h"
 #include "control/sample.h"
+#include "control/secrets.h"
 #include "control/service.h"
 
 /* --- services ------------------------------------------------------------- */
@@ -506,5 +507,7 @@ control_metrics(struct control *c, struct buf *out)
 		r = access_metrics(c, out);
 	if (r == 0)
 		r = put_auth(c, out);
+	if (r == 0)
+		r = secrets_metrics(c, out);
 	return r == 0 ? put_self(c, out) : r;
 }

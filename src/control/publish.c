@@ -14,6 +14,7 @@
 #include "control/publish_auth.h"
 #include "control/publish_route.h"
 #include "control/replica.h"
+#include "control/secrets.h"
 #include "control/service.h"
 #include "control/workers.h"
 #include "link/snapshot.h"
@@ -348,10 +349,16 @@ add_services(struct build *b)
 	b->snap.routes = b->routes;
 }
 
+static void *
+room(void *arg, size_t n)
+{
+	return take(arg, 1, n);
+}
+
 static void
 add_listeners(struct build *b)
 {
-	struct snapshot_listener *all;
+	struct snapshot_listener *all, *out;
 	uint32_t n = 0;
 
 	LIST_EACH (l, &b->c->workers.listeners, struct listener, link)
@@ -360,12 +367,16 @@ add_listeners(struct build *b)
 	if (all == NULL)
 		return;
 	b->snap.listeners = all;
-	LIST_EACH (l, &b->c->workers.listeners, struct listener, link)
-		all[b->snap.nlisteners++] = (struct snapshot_listener){
+	LIST_EACH (l, &b->c->workers.listeners, struct listener, link) {
+		out = &all[b->snap.nlisteners++];
+		*out = (struct snapshot_listener){
 			.id = l->id,
 			.flags = l->internal ? SNAPSHOT_LISTENER_INTERNAL : 0U,
 			.address = l->address,
 		};
+		if (!l->internal)
+			secrets_fill(b->c, out, room, b);
+	}
 }
 
 static void
@@ -421,6 +432,7 @@ build(struct control *c, int *fd, struct err *err)
 	arena_init(&b.arena, 16384, BUILD_MAX);
 	b.snap.generation = c->publish.generation;
 	b.snap.record_texts = c->conf->access.format != CONF_ACCESS_OFF;
+	secrets_tickets(c, &b.snap);
 	add_listeners(&b);
 	add_trusted(&b);
 	add_limits(&b);

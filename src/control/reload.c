@@ -13,6 +13,7 @@
 #include "control/listeners.h"
 #include "control/publish.h"
 #include "control/rollout.h"
+#include "control/secrets.h"
 #include "control/service.h"
 #define LOG_SUBSYSTEM "control"
 #include "base/log.h"
@@ -124,7 +125,8 @@ apply_services(struct control *c, const struct conf *conf,
 
 static void
 put_in_force(struct control *c, const struct conf *conf,
-    struct secrets *secrets, const struct conf_change *changes, size_t n)
+    struct secrets *secrets, struct pems *pems,
+    const struct conf_change *changes, size_t n)
 {
 	const struct conf *old = c->conf;
 	const struct event_note note = {
@@ -134,9 +136,10 @@ put_in_force(struct control *c, const struct conf *conf,
 	};
 
 	c->conf = conf_ref(conf);
-	secrets_free(c->secrets);
-	c->secrets = secrets;
+	secrets_free(c->credentials);
+	c->credentials = secrets;
 	apply_services(c, conf, changes, n);
+	secrets_set(c, pems);
 	conf_unref(old);
 	c->wishes++;
 	access_apply(c);
@@ -151,20 +154,24 @@ apply_changes(struct control *c, const struct conf *conf,
 {
 	struct faults f = { .out = errors };
 	struct secrets *secrets;
+	struct pems pems;
 	struct err err;
 	int r = refuse_unchangeable(changes, n, errors);
 
 	if (r < 0)
 		return r;
+	if (!pems_read(&pems, conf, errors))
+		return -EINVAL;
 	secrets = secrets_load(conf, &f);
 	r = f.n > 0 ? -EINVAL : listeners_apply(c, conf, &err);
 	if (r < 0 && f.n == 0)
 		(void)!buf_printf(errors, "listen: %s\n", err.text);
 	if (r < 0) {
 		secrets_free(secrets);
+		pems_done(&pems);
 		return r;
 	}
-	put_in_force(c, conf, secrets, changes, n);
+	put_in_force(c, conf, secrets, &pems, changes, n);
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "base/rand.h"
 #include "cluster/registry.h"
 #include "conf/conf.h"
+#include "conf/pem.h"
 #include "control/control.h"
 #include "control/herd.h"
 #include "link/record.h"
@@ -195,11 +196,23 @@ struct ghost {
 
 /* --- the house ------------------------------------------------------------ */
 
+/* --- TLS ------------------------------------------------------------------ */
+
+#define SECRETS_TICKETS 3
+#define SECRETS_TICKET 80
+
+/* Keys for session tickets, the newest first. */
+struct secrets_keys {
+	uint32_t n;
+	uint64_t born_ms[SECRETS_TICKETS]; /* wall clock */
+	unsigned char key[SECRETS_TICKETS][SECRETS_TICKET];
+};
+
 struct control {
 	struct loop *loop;
 	struct control_args args;
-	const struct conf *conf; /* the applied one */
-	struct secrets *secrets; /* what its files said then */
+	const struct conf *conf;     /* the applied one */
+	struct secrets *credentials; /* what its files said then */
 	const struct conf *disk; /* what stood on disk at the start; or NULL */
 	char errors[4096];	 /* why it could not be used */
 	struct rng rng;
@@ -257,6 +270,13 @@ struct control {
 		uint64_t first; /* id of this process's first event */
 		uint64_t next;	/* id of the next one */
 	} events;
+
+	struct {
+		struct pems pems; /* conf is NULL: not read yet */
+		struct secrets_keys keys;
+		struct loop_timer look;
+		uint64_t warned_at; /* loop time; 0: not yet */
+	} secrets;
 
 	struct list logs; /* readers of logs: readers.c */
 	struct {

@@ -229,6 +229,8 @@ scoreboard_worker_view(const struct scoreboard *sb, unsigned worker,
 	};
 	for (unsigned i = 0; i < LIMIT_COUNT; i++)
 		v->limits[i] = LOAD(w->limits[i]);
+	for (unsigned i = 0; i < HANDSHAKE_COUNT; i++)
+		v->handshakes[i] = LOAD(w->handshakes[i]);
 	return v->pid != 0;
 }
 
@@ -393,6 +395,27 @@ scoreboard_limit_name(enum scoreboard_limit limit)
 	};
 
 	return names[limit];
+}
+
+const char *
+scoreboard_handshake_name(enum scoreboard_handshake what)
+{
+	static const char *const names[HANDSHAKE_COUNT] = {
+		[HANDSHAKE_DONE] = "done",
+		[HANDSHAKE_RESUMED] = "resumed",
+		[HANDSHAKE_TIMEOUT] = "timeout",
+		[HANDSHAKE_CROWDED] = "crowded",
+		[HANDSHAKE_PLAIN] = "plain-http",
+		[HANDSHAKE_CLOSED] = "closed",
+		[HANDSHAKE_GARBAGE] = "garbage",
+		[HANDSHAKE_VERSION] = "version",
+		[HANDSHAKE_CIPHER] = "cipher",
+		[HANDSHAKE_ALERT] = "alert",
+		[HANDSHAKE_PROTOCOL] = "protocol",
+		[HANDSHAKE_MEMORY] = "memory",
+	};
+
+	return names[what];
 }
 
 /* --- a worker ------------------------------------------------------------- */

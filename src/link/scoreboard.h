@@ -67,6 +67,23 @@ enum scoreboard_limit {
 	LIMIT_COUNT
 };
 
+/* What became of handshakes; from CLOSED on as enum tls_failure. */
+enum scoreboard_handshake {
+	HANDSHAKE_DONE,
+	HANDSHAKE_RESUMED, /* of these, with a ticket */
+	HANDSHAKE_TIMEOUT,
+	HANDSHAKE_CROWDED, /* the oldest at the ceiling */
+	HANDSHAKE_PLAIN,   /* HTTP without TLS */
+	HANDSHAKE_CLOSED,
+	HANDSHAKE_GARBAGE,
+	HANDSHAKE_VERSION,
+	HANDSHAKE_CIPHER,
+	HANDSHAKE_ALERT,
+	HANDSHAKE_PROTOCOL,
+	HANDSHAKE_MEMORY,
+	HANDSHAKE_COUNT
+};
+
 struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint32_t draining;
 	uint32_t room32;
@@ -87,7 +104,8 @@ struct scoreboard_worker { /* 512 bytes */
 	/* Credentials that were judged before, that were judged, that were
 	 * refused, and for which there was no time. */
 	_Atomic uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
-	uint64_t room[19];
+	_Atomic uint64_t handshakes[HANDSHAKE_COUNT];
+	uint64_t room[7];
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
@@ -200,12 +218,12 @@ struct scoreboard_worker_view {
 	uint64_t limits[LIMIT_COUNT];
 	uint64_t buckets_lost;
 	uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
+	uint64_t handshakes[HANDSHAKE_COUNT];
 };
 
 struct scoreboard_bars_view {
 	uint64_t sum_us;
 	uint64_t count[HISTOGRAM_BARS];
-	uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
 };
 
 struct scoreboard_endpoint_view { /* sums over the workers */
@@ -246,6 +264,9 @@ unsigned scoreboard_tunnels(const struct scoreboard *sb, unsigned cell);
 /* The stable word for a fault, as in Drover-Error; "" for FAULT_NONE. */
 const char *scoreboard_fault_name(enum scoreboard_fault fault);
 const char *scoreboard_limit_name(enum scoreboard_limit limit);
+
+/* Of what became of a handshake: "timeout", "crowded". */
+const char *scoreboard_handshake_name(enum scoreboard_handshake what);
 
 /* --- a worker, on its own cells ------------------------------------------- */
 

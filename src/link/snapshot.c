@@ -30,6 +30,17 @@ pack_listener(struct packer *p, const struct snapshot_listener *l)
 	pack_u32(p, l->id);
 	pack_u32(p, l->flags);
 	pack_str(p, l->address);
+	pack_u64(p, l->mark);
+	pack_u32(p, l->tls13);
+	pack_str(p, l->ciphers);
+	pack_str(p, l->ciphersuites);
+	pack_u32(p, l->handshake_ms);
+	pack_u32(p, l->handshakes);
+	pack_u32(p, l->npairs);
+	for (uint32_t i = 0; i < l->npairs; i++) {
+		pack_str(p, l->pairs[i].cert);
+		pack_str(p, l->pairs[i].key);
+	}
 	pack_close(p);
 }
 
@@ -99,6 +110,8 @@ snapshot_encode(const struct snapshot *s, struct buf *out)
 	for (unsigned i = 0; i < LIMITS_N; i++)
 		pack_u32(&p, *limits_at(&limits, &limits_rows[i]));
 	pack_u32(&p, s->record_texts);
+	pack_u32(&p, s->ntickets);
+	pack_bytes(&p, s->tickets, s->ntickets * SNAPSHOT_TICKET);
 	pack_close(&p);
 	pack_u32(&p, s->nlisteners);
 	for (uint32_t i = 0; i < s->nlisteners; i++)
@@ -183,15 +196,43 @@ snapshot_room(struct snapshot_reader *r, uint32_t n, size_t size)
 }
 
 static void
+read_pairs(struct snapshot_reader *r, struct snapshot_listener *l)
+{
+	struct snapshot_pair *pairs;
+
+	l->npairs = unpack_u32(&r->u);
+	snapshot_must(
+	    r, l->npairs <= SNAPSHOT_PAIRS_MAX, "number of certificates");
+	l->pairs = pairs = snapshot_room(r, l->npairs, sizeof(*pairs));
+	for (uint32_t i = 0; i < l->npairs && r->u.error == 0; i++) {
+		pairs[i].cert = unpack_str(&r->u, r->arena, SNAPSHOT_PEM_MAX);
+		pairs[i].key = unpack_str(&r->u, r->arena, SNAPSHOT_PEM_MAX);
+		snapshot_must(r,
+		    pairs[i].cert[0] != '\0' && pairs[i].key[0] != '\0',
+		    "certificate");
+	}
+}
+
+static void
 read_listener(struct snapshot_reader *r, struct snapshot_listener *l)
 {
 	unpack_open(&r->u);
 	l->id = unpack_u32(&r->u);
 	l->flags = unpack_u32(&r->u);
 	l->address = unpack_str(&r->u, r->arena, SNAPSHOT_ADDRESS_MAX);
+	l->mark = unpack_u64(&r->u);
+	l->tls13 = unpack_u32(&r->u);
+	l->ciphers = unpack_str(&r->u, r->arena, SNAPSHOT_CIPHERS_MAX);
+	l->ciphersuites = unpack_str(&r->u, r->arena, SNAPSHOT_CIPHERS_MAX);
+	l->handshake_ms = unpack_u32(&r->u);
+	l->handshakes = unpack_u32(&r->u);
+	read_pairs(r, l);
 	unpack_close(&r->u);
 	snapshot_must(
-	    r, l->flags <= SNAPSHOT_LISTENER_INTERNAL, "listener flags");
+	    r, l->flags < 2 * SNAPSHOT_LISTENER_TLS, "listener flags");
+	if (l->flags & SNAPSHOT_LISTENER_TLS)
+		snapshot_must(r, l->handshake_ms > 0 && l->handshakes > 0,
+		    "limits of handshakes");
 }
 
 static void
@@ -333,6 +374,11 @@ read_head(struct snapshot_reader *r, struct snapshot *s)
 	for (unsigned i = 0; i < LIMITS_N; i++)
 		*limits_at(&s->limits, &limits_rows[i]) = unpack_u32(&r->u);
 	s->record_texts = unpack_u32(&r->u);
+	s->ntickets = unpack_u32(&r->u);
+	snapshot_must(
+	    r, s->ntickets <= SNAPSHOT_TICKETS_MAX, "number of ticket keys");
+	if (r->u.error == 0)
+		unpack_bytes(&r->u, s->tickets, s->ntickets * SNAPSHOT_TICKET);
 	unpack_close(&r->u);
 	snapshot_must(r, limits_over(&s->limits) == NULL, "limit");
 }

@@ -30,8 +30,13 @@
 
 #define SNAPSHOT_VERSION 1
 
-#define SNAPSHOT_BYTES_MAX (16U << 20)
+#define SNAPSHOT_BYTES_MAX (64U << 20)
 #define SNAPSHOT_LISTENERS_MAX 64
+#define SNAPSHOT_PAIRS_MAX 256 /* of one listener */
+#define SNAPSHOT_PEM_MAX (60U * 1024)
+#define SNAPSHOT_CIPHERS_MAX 1024
+#define SNAPSHOT_TICKETS_MAX 4
+#define SNAPSHOT_TICKET 80
 #define SNAPSHOT_NETWORKS_MAX 1024
 #define SNAPSHOT_SERVICES_MAX 1024  /* = SCOREBOARD_SERVICES */
 #define SNAPSHOT_ENDPOINTS_MAX 4096 /* = SCOREBOARD_ENDPOINTS; in all */
@@ -53,12 +58,29 @@
 
 enum {
 	SNAPSHOT_LISTENER_INTERNAL = 1, /* callers are services, by token */
+	SNAPSHOT_LISTENER_TLS = 2,
+};
+
+/* A certificate with its chain, and its key, in PEM. */
+struct snapshot_pair {
+	const char *cert;
+	const char *key;
 };
 
 struct snapshot_listener {
 	uint32_t id; /* the same as in the LISTENERS message */
 	uint32_t flags;
 	const char *address; /* for logs: "0.0.0.0:8080" */
+
+	/* With TLS. */
+	uint64_t mark;	/* of all below; it differs when something else does */
+	uint32_t tls13; /* not 0: 1.3 is the lowest version */
+	const char *ciphers; /* of 1.2; "": the default */
+	const char *ciphersuites;
+	uint32_t handshake_ms;		   /* at most */
+	uint32_t handshakes;		   /* under way in one worker */
+	const struct snapshot_pair *pairs; /* the first is the default */
+	uint32_t npairs;		   /* 0: what the worker has goes on */
 };
 
 /* v4 is mapped into v6. A peer in one of these may set X-Forwarded-*. */
@@ -213,6 +235,9 @@ struct snapshot {
 	uint64_t generation; /* above every earlier one */
 	struct limits limits;
 	uint32_t record_texts; /* 1: an access log wants record_text */
+	/* Keys for session tickets, the newest first: all workers' alike. */
+	unsigned char tickets[SNAPSHOT_TICKETS_MAX * SNAPSHOT_TICKET];
+	uint32_t ntickets;
 	const struct snapshot_listener *listeners;
 	uint32_t nlisteners;
 	const struct snapshot_network *trusted;

@@ -162,7 +162,7 @@ put_origin(
 	put(p, peer->text, peer->text_len);
 	PUT(p, "\r\n");
 	put_told(p, h, HDR_X_FORWARDED_PROTO, SPAN("X-Forwarded-Proto"),
-	    trusted, SPAN("http"));
+	    trusted, peer->secure ? SPAN("https") : SPAN("http"));
 	put_told(p, h, HDR_X_FORWARDED_HOST, SPAN("X-Forwarded-Host"), trusted,
 	    h->host);
 }

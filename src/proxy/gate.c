@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/rand.h"
+#include "proxy/handshake.h"
 #include "proxy/http1.h"
 #include "proxy/pipe.h"
 #include "proxy/table.h"
@@ -22,30 +23,6 @@
 
 /* Of our descriptors, what is not for clients and their upstreams. */
 #define RESERVED (128 + 2 * PIPE_MAX)
-
-static bool
-is_internal(const struct gate *g, uint32_t id)
-{
-	const struct snapshot *s = g->w->table->snap;
-
-	for (uint32_t i = 0; i < s->nlisteners; i++)
-		if (s->listeners[i].id == id)
-			return s->listeners[i].flags &
-			    SNAPSHOT_LISTENER_INTERNAL;
-	return false;
-}
-
-/* One that the snapshot does not know is not served: it might be internal. */
-static bool
-is_known(const struct gate *g, uint32_t id)
-{
-	const struct snapshot *s = g->w->table->snap;
-
-	for (uint32_t i = 0; i < s->nlisteners; i++)
-		if (s->listeners[i].id == id)
-			return true;
-	return false;
-}
 
 static bool
 transient(int error)
@@ -69,13 +46,14 @@ crowded(struct gate *g, const struct gate_arrival *a)
 }
 
 static bool
-let_in(struct gate *g, struct gate_arrival *a)
+let_in(struct gate *g, struct gate_arrival *a, const struct table_listener *to)
 {
 	bool ok = true;
 
 	g->arriving = 0;
 	if (!crowded(g, a)) {
-		ok = http1_open(g->w, a) == 0;
+		ok = (to->tls == NULL ? http1_open(g->w, a)
+				      : handshake_open(g->w, a, to)) == 0;
 	} else {
 		count64(&g->w->cells->rejected, 1);
 		worker_hit(g->w, LIMIT_CONNECTIONS_PER_ADDRESS);
@@ -86,7 +64,8 @@ let_in(struct gate *g, struct gate_arrival *a)
 
 /* False: enough for this turn. */
 static bool
-accept_one(struct gate *g, struct gate_listener *l, bool internal)
+accept_one(
+    struct gate *g, struct gate_listener *l, const struct table_listener *to)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
@@ -94,11 +73,11 @@ accept_one(struct gate *g, struct gate_listener *l, bool internal)
 		.fd = accept4(l->fd, (struct sockaddr *)&ss, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC),
 		.from = (const struct sockaddr *)&ss,
-		.internal = internal,
+		.internal = to->internal,
 	};
 
 	if (a.fd >= 0)
-		return let_in(g, &a);
+		return let_in(g, &a, to);
 	if (transient(errno))
 		return true;
 	if (errno != EAGAIN) {
@@ -115,14 +94,14 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 {
 	struct gate_listener *l = arg;
 	struct gate *g = &l->w->gate;
-	bool internal = is_internal(g, l->id);
+	const struct table_listener *to = secure_find(g->w->table, l->id);
 
 	(void)fd;
 	(void)what;
 	worker_tick(g->w);
 	relief_step(&g->w->relief);
-	for (int i = 0; i < GATE_BATCH && l->open; i++)
-		if (!accept_one(g, l, internal))
+	for (int i = 0; i < GATE_BATCH && l->open && to != NULL; i++)
+		if (!accept_one(g, l, to))
 			break;
 }
 
@@ -236,13 +215,22 @@ gate_starve(struct gate *g, bool on)
 	gate_update(g);
 }
 
+/* One that the snapshot does not know is not served: it might be internal. */
+static bool
+is_served(const struct gate *g, uint32_t id)
+{
+	const struct table_listener *to = secure_find(g->w->table, id);
+
+	return to != NULL && to->served;
+}
+
 void
 gate_update(struct gate *g)
 {
 	for (unsigned i = 0; i < g->nlisteners; i++) {
 		struct gate_listener *l = &g->listeners[i];
 		bool want = g->w->table != NULL && !g->closed && !g->full &&
-		    !g->starved && is_known(g, l->id);
+		    !g->starved && is_served(g, l->id);
 
 		if (want && !l->open)
 			l->open = event_add(&l->ev, NULL) == 0;
@@ -259,9 +247,17 @@ gate_close(struct gate *g)
 }
 
 void
-gate_enter(struct gate *g, struct gate_client *client)
+gate_enter(
+    struct gate *g, struct gate_client *client, const struct gate_arrival *a)
 {
 	struct scoreboard_worker *c = g->w->cells;
+
+	if (a->before != NULL) {
+		client->tag = a->before->tag;
+		list_push(&g->clients, &client->link);
+		list_remove(&a->before->link);
+		return;
+	}
 
 	client->tag = g->arriving;
 	g->arriving = 0;

@@ -28,6 +28,7 @@
 
 struct gate_client;
 struct sockaddr;
+struct tls_conn;
 struct worker;
 
 struct gate_client_ops {
@@ -48,7 +49,9 @@ struct gate_client {
 struct gate_arrival {
 	int fd;
 	const struct sockaddr *from;
-	bool internal; /* through an internal listener */
+	bool internal;		    /* through an internal listener */
+	struct tls_conn *tls;	    /* what is on it, or NULL; goes with fd */
+	struct gate_client *before; /* whose place it takes, or NULL */
 };
 
 struct gate_listener {
@@ -89,7 +92,9 @@ void gate_starve(struct gate *g, bool on);
 void gate_update(struct gate *g);
 void gate_close(struct gate *g);
 
-void gate_enter(struct gate *g, struct gate_client *client);
+/* The arrival that a is has become client, in its own place or a new one. */
+void gate_enter(
+    struct gate *g, struct gate_client *client, const struct gate_arrival *a);
 void gate_leave(struct gate *g, struct gate_client *client);
 
 #endif /* PROXY_GATE_H */

@@ -246,6 +246,7 @@ http1_open(struct worker *w, const struct gate_arrival *a)
 	int fd = a->fd;
 
 	if (c == NULL) {
+		tls_conn_free(a->tls);
 		fd_close(&fd);
 		return -ENOMEM;
 	}
@@ -258,13 +259,15 @@ http1_open(struct worker *w, const struct gate_arrival *a)
 	c->dl.arg = c;
 	buf_init_metered(&c->in, HTTP1_IN_MAX, &w->memory);
 	peer_init(&c->peer, a->from, a->internal);
+	c->peer.secure = a->tls != NULL;
 	wire_open(&c->wire, w->base, fd, on_read, on_write, c, &w->memory);
+	wire_secure(&c->wire, a->tls);
 	if (wire_read(&c->wire, true) < 0) {
 		wire_close(&c->wire);
 		free(c);
 		return -ENOMEM;
 	}
-	gate_enter(&w->gate, &c->client);
+	gate_enter(&w->gate, &c->client, a);
 	w->memory.held += HTTP1_COST;
 	set_deadline(c, w->idle_kind);
 	return 0;

@@ -22,6 +22,7 @@ struct peer {
 	uint64_t checked;	   /* generation */
 	bool local;		   /* a Unix socket */
 	bool internal;		   /* it came through an internal listener */
+	bool secure;		   /* it came with TLS */
 	bool trusted;		   /* in trusted_proxies, as of `checked` */
 	unsigned char text_len;
 	char text[PEER_TEXT];

@@ -201,7 +201,8 @@ is_secure(const struct exchange *x, const struct head *h)
 	    ? head_find(h, HDR_X_FORWARDED_PROTO)
 	    : NULL;
 
-	return said != NULL && span_eq_nocase(said->value, SPAN("https"));
+	return said != NULL ? span_eq_nocase(said->value, SPAN("https"))
+			    : x->down->peer->secure;
 }
 
 static bool

@@ -358,9 +358,9 @@ table_apply(struct worker *w, struct snapshot *snap, struct err *err)
 	}
 	b.t->snap = snap;
 	map_init(&b.t->callers);
-	if (build_services(&b) == 0 && build_routes(b.t) == 0 &&
-	    build_policies(b.t) == 0 && build_auths(&b) == 0 &&
-	    build_names(b.t, &names) == 0) {
+	if (secure_build(b.t, w->table, w) == 0 && build_services(&b) == 0 &&
+	    build_routes(b.t) == 0 && build_policies(b.t) == 0 &&
+	    build_auths(&b) == 0 && build_names(b.t, &names) == 0) {
 		put_in_force(&b, &names);
 		r = 0;
 	}
@@ -385,6 +385,7 @@ table_free(struct table *t)
 	free(t->services);
 	for (uint32_t i = 0; t->to != NULL && i < t->snap->nroutes; i++)
 		auth_unref(t->to[i].auth);
+	secure_free(t);
 	route_table_free(t->routes);
 	map_done(&t->callers);
 	free(t->to);

@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "link/snapshot.h"
 #include "model/route.h"
+#include "proxy/secure.h"
 
 struct auth;
 struct policy;
@@ -39,6 +40,7 @@ struct table_route {
 
 struct table {
 	struct snapshot *snap;
+	struct table_listener *listeners; /* in the snapshot's order */
 	struct route_table *routes;
 	struct table_route *to;	   /* one for each route */
 	struct service **services; /* in the snapshot's order, references */

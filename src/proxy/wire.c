@@ -23,6 +23,26 @@ wire_open(struct wire *w, struct event_base *base, int fd,
 	event_assign(&w->rd, base, fd, EV_READ | EV_PERSIST, on_read, arg);
 	buf_init_metered(&w->out, WIRE_TAIL_MAX, meter);
 	w->pipe = NULL;
+	w->tls = NULL;
+}
+
+void
+wire_secure(struct wire *w, struct tls_conn *t)
+{
+	w->tls = t;
+	if (t != NULL && w->out.meter != NULL)
+		w->out.meter->held += WIRE_TLS_COST;
+}
+
+static struct tls_conn *
+take_tls(struct wire *w)
+{
+	struct tls_conn *t = w->tls;
+
+	if (t != NULL && w->out.meter != NULL)
+		w->out.meter->held -= WIRE_TLS_COST;
+	w->tls = NULL;
+	return t;
 }
 
 /* Also from inside its callback, which libevent allows. */
@@ -34,6 +54,28 @@ stop_writing(struct wire *w)
 	w->wr = NULL;
 }
 
+/* Nobody is told: it goes on elsewhere. */
+int
+wire_release(struct wire *w, struct tls_conn **t)
+{
+	int fd = w->fd;
+
+	*t = take_tls(w);
+	w->fd = -1;
+	wire_pause(w);
+	stop_writing(w);
+	return fd;
+}
+
+static void
+close_tls(struct wire *w)
+{
+	/* In the middle of something it shall look like that. */
+	if (wire_pending(w) == 0)
+		tls_conn_shut(w->tls);
+	tls_conn_free(take_tls(w));
+}
+
 void
 wire_close(struct wire *w)
 {
@@ -41,6 +83,8 @@ wire_close(struct wire *w)
 		return;
 	wire_pause(w);
 	stop_writing(w);
+	if (w->tls != NULL)
+		close_tls(w);
 	fd_close(&w->fd);
 	buf_done(&w->out);
 	pipe_give(w->pipe);
@@ -53,19 +97,71 @@ wire_reset(struct wire *w)
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
 	setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	if (w->tls != NULL)
+		tls_conn_break(w->tls);
 }
 
 int
 wire_shut(struct wire *w)
 {
+	if (w->tls != NULL)
+		tls_conn_shut(w->tls);
 	return shutdown(w->fd, SHUT_WR) < 0 ? -errno : 0;
 }
+
+/* --- with TLS ------------------------------------------------------------- */
+
+/* No event tells of what was taken from the socket already. */
+static void
+go_on_reading(struct wire *w)
+{
+	if (w->reading && tls_conn_pending(w->tls))
+		event_active(&w->rd, EV_READ, 0);
+}
+
+static ssize_t
+recv_tls(struct wire *w, void *to, size_t room)
+{
+	ssize_t n = tls_conn_recv(w->tls, to, room);
+
+	if (n == -EINPROGRESS)
+		return wire_write(w, true) < 0 ? -ENOMEM : -EAGAIN;
+	if (n > 0)
+		go_on_reading(w);
+	return n;
+}
+
+/* EV_WRITE, with nothing to send: it was reading that had to. */
+static int
+flush_tls(struct wire *w)
+{
+	const struct iovec iov = { w->out.data, w->out.len };
+	ssize_t sent;
+
+	if (w->out.len == 0) {
+		if (w->reading)
+			event_active(&w->rd, EV_READ, 0);
+		return wire_write(w, false);
+	}
+	sent = tls_conn_send(w->tls, &iov, 1);
+	if (sent < 0)
+		return (int)sent;
+	buf_consume(&w->out, (size_t)sent);
+	if (w->out.len > 0)
+		return 0;
+	buf_done(&w->out);
+	return wire_write(w, false);
+}
+
+/* --- bytes ---------------------------------------------------------------- */
 
 ssize_t
 wire_recv(struct wire *w, void *to, size_t room)
 {
 	ssize_t n;
 
+	if (w->tls != NULL)
+		return recv_tls(w, to, room);
 	do
 		n = recv(w->fd, to, room, 0);
 	while (n < 0 && errno == EINTR);
@@ -80,6 +176,8 @@ wire_read(struct wire *w, bool on)
 	else if (!w->reading && event_add(&w->rd, NULL) < 0)
 		return -ENOMEM;
 	w->reading = on;
+	if (on && w->tls != NULL)
+		go_on_reading(w);
 	return 0;
 }
 
@@ -158,7 +256,11 @@ wire_send(struct wire *w, struct iovec *iov, int n)
 {
 	ssize_t sent = 0;
 
-	if (w->out.len == 0) {
+	if (w->tls != NULL && w->out.len == 0) {
+		sent = tls_conn_send(w->tls, iov, n);
+		if (sent < 0)
+			return (int)sent;
+	} else if (w->out.len == 0) {
 		do
 			sent = writev(w->fd, iov, n);
 		while (sent < 0 && errno == EINTR);
@@ -189,7 +291,7 @@ drain(struct wire *w)
 ssize_t
 wire_splice(struct wire *w, struct pipe_pool *pool, int from, size_t n)
 {
-	struct pipe *p = pipe_take(pool);
+	struct pipe *p = w->tls == NULL ? pipe_take(pool) : NULL;
 	ssize_t r;
 
 	if (p == NULL)
@@ -210,6 +312,8 @@ wire_flush(struct wire *w)
 
 	if (w->pipe != NULL)
 		return drain(w);
+	if (w->tls != NULL)
+		return flush_tls(w);
 	do
 		sent = write(w->fd, w->out.data, w->out.len);
 	while (sent < 0 && errno == EINTR);

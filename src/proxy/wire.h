@@ -9,6 +9,10 @@
  * event for writing exists only while it is armed: most wires, most of the
  * time, wait for nothing but a request. Embedded
  * in a downstream or an upstream; no callback of it runs after wire_close().
+ *
+ * With TLS on it all is the same to whoever uses it: the reading callback also
+ * comes for bytes that were taken from the socket before, closing and shutting
+ * say so (close_notify), and an end that was not said is -ECONNRESET.
  */
 
 #ifndef PROXY_WIRE_H
@@ -22,8 +26,10 @@
 
 #include "base/buf.h"
 #include "proxy/pipe.h"
+#include "tls/conn.h"
 
 #define WIRE_TAIL_MAX (512U * 1024)
+#define WIRE_TLS_COST (14U * 1024) /* what OpenSSL holds of one; measured */
 
 struct wire {
 	int fd; /* owned; -1: closed */
@@ -34,12 +40,19 @@ struct wire {
 	struct event *wr; /* NULL unless writing */
 	event_callback_fn on_write;
 	struct buf out;
-	struct pipe *pipe; /* what follows out; NULL: nothing */
+	struct pipe *pipe;    /* what follows out; NULL: nothing */
+	struct tls_conn *tls; /* owned; NULL: plain */
 };
 
 void wire_open(struct wire *w, struct event_base *base, int fd,
     event_callback_fn on_read, event_callback_fn on_write, void *arg,
     struct buf_meter *meter);
+/* Before its first event: what comes and goes is TLS's; t becomes its own. */
+void wire_secure(struct wire *w, struct tls_conn *t);
+
+/* Whole again: the socket (and with it its TLS), which is the caller's. */
+int wire_release(struct wire *w, struct tls_conn **t);
+
 void wire_close(struct wire *w);
 void wire_reset(struct wire *w); /* at its close, so that it looks broken */
 int wire_shut(struct wire *w);	 /* our side; 0 or -errno */

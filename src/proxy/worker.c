@@ -220,6 +220,7 @@ worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 	rand_bytes(&w->id_key, sizeof(w->id_key));
 	map_init(&w->services);
 	list_init(&w->waiting);
+	handshakes_init(&w->handshakes);
 	list_init(&w->spare);
 	worker_tick(w);
 	deadlines_init(&w->deadlines, w->loop, &w->now_ms, on_tick, w);

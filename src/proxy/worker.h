@@ -28,6 +28,7 @@
 #include "proxy/auth.h"
 #include "proxy/deadline.h"
 #include "proxy/gate.h"
+#include "proxy/handshake.h"
 #include "proxy/orders.h"
 #include "proxy/pipe.h"
 #include "proxy/relief.h"
@@ -57,6 +58,8 @@ struct worker {
 
 	struct auths auths;
 	struct gate gate;
+	struct handshakes handshakes;
+	bool told_kernel_tls;
 	struct orders orders;
 	struct deadlines deadlines;
 	struct limits limits; /* of the snapshot in force; none is unset */

@@ -294,6 +294,9 @@ class Worker:
         self.socket = self.folder / "s"
         self.rig.say(f"listen 2 unix:{self.socket}")
         self.rig.wait("listening 2")
+        secure = self.rig.listen(3)
+        self.rig.say(f"tls 3 {folder}/cert.pem {folder}/key.pem")
+        self.rig.say("tickets 1")
         cores = PROXY_CORE if workers == 1 else set(CORES)
         for i in range(workers):
             self.rig.workers[i] = spawn(*prefix, worker_rig.tool("worker"), self.rig.socket, i, cores=cores)
@@ -304,7 +307,8 @@ class Worker:
             + f"service unix 1\nendpoint unix.0 4000 unix:{origins.path}\n"
             "route tcp /tcp/\nroute unix /unix/\n")
         here = ("--port", self.rig.port)
-        self.where = {"tcp": here, "default": here, "unix": ("--unix", self.socket)}
+        self.where = {"tcp": here, "default": here, "unix": ("--unix", self.socket),
+                      "tls": ("--port", secure)}
         wait_until(lambda: answers(here), 60)
 
     def pids(self):

@@ -4,6 +4,8 @@
  * mini_control SOCKET - a stand-in for control, led by lines on stdin
  *
  *	listen ID ADDRESS [internal]	bind; says "listening ID PORT"
+ *	tls ID [tls13=1] [time=MS] [most=N] CERT KEY...	of a listener, from PEM
+ *	tickets N...		a key of these bytes each, the newest first
  *	begin			forget the snapshot that was being written
  *	trust V6-ADDRESS/BITS
  *	limit NAME N		of link/limits.h, until the next begin
@@ -22,6 +24,7 @@
  *	bars? CELL		"bars count=N slow=N sum=US", slow: over 25 ms
  *	records? INDEX		"records {...}" for each, then "records end"
  *	texts N			1: workers keep what an access log wants
+ *	handshakes? INDEX
  *	drain MS
  *	reset INDEX		a dead worker's cells
  *	hangup			close every worker's connection
@@ -53,6 +56,7 @@
 #include "mini_auth.h"
 #include "mini_records.h"
 #include "mini_route.h"
+#include "mini_tls.h"
 
 #define WORKERS 8
 #define WORDS 24
@@ -147,6 +151,26 @@ cmd_listen(char **w, int n)
 	    : 0;
 	printf("listening %s %u\n", w[1],
 	    a.u.sa.sa_family == AF_INET ? ntohs(a.u.in.sin_port) : 0);
+}
+
+static void
+cmd_tls(char **w, int n)
+{
+	uint32_t i = 0;
+
+	while (i < snap.nlisteners && listeners[i].id != number(w[1]))
+		i++;
+	if (i == snap.nlisteners || mini_tls(&listeners[i], w + 2, n - 2) < 0)
+		die("tls");
+}
+
+static void
+cmd_tickets(char **w, int n)
+{
+	snap.ntickets = (uint32_t)n - 1;
+	for (int k = 1; k < n; k++)
+		memset(snap.tickets + (k - 1) * SNAPSHOT_TICKET,
+		    (int)number(w[k]), SNAPSHOT_TICKET);
 }
 
 static void
@@ -492,6 +516,8 @@ ask(char **w)
 		ask_endpoint(number(w[1]));
 	else if (strcmp(w[0], "service?") == 0)
 		ask_service(number(w[1]));
+	else if (strcmp(w[0], "handshakes?") == 0)
+		mini_handshakes(board, number(w[1]));
 	else if (strcmp(w[0], "worker?") == 0)
 		ask_worker(number(w[1]));
 	else if (strcmp(w[0], "limits?") == 0)
@@ -508,6 +534,10 @@ describe(char **w, int n)
 		cmd_begin();
 	else if (strcmp(w[0], "listen") == 0)
 		cmd_listen(w, n);
+	else if (strcmp(w[0], "tls") == 0)
+		cmd_tls(w, n);
+	else if (strcmp(w[0], "tickets") == 0)
+		cmd_tickets(w, n);
 	else if (strcmp(w[0], "trust") == 0)
 		cmd_trust(w);
 	else if (strcmp(w[0], "limit") == 0)

@@ -56,8 +56,26 @@ static const struct {
 	    "required; allowed ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH of "
 	    "at most 107 bytes\n" },
 	{ "listen: [{address: '0.0.0.0:1', tls: {}}]\n",
-	    "drover.yaml:1: listen[0].tls: found an unknown key; allowed "
-	    "address\n" },
+	    "drover.yaml:1: listen[0].tls.certificates: found no such key, "
+	    "which is required; allowed a list of 1 to 256 mappings\n" },
+	{ "listen: [{address: '0.0.0.0:1', tls: {certificates: []}}]\n",
+	    "drover.yaml:1: listen[0].tls.certificates: found a list; "
+	    "allowed a list of 1 to 256 mappings\n" },
+	{ "listen:\n  - address: '0.0.0.0:1'\n    tls:\n"
+	  "      certificates: [{cert: a}]\n      min_version: 1.1\n"
+	  "      handshakes: 0\n      handshake_timeout: 1ms\n",
+	    "drover.yaml:4: listen[0].tls.certificates[0].key: found no such "
+	    "key, which is required; allowed a path of at most 4095 bytes, "
+	    "absolute or from the folder of this file\n"
+	    "drover.yaml:5: listen[0].tls.min_version: found 1.1; allowed one "
+	    "of 1.2, 1.3\n"
+	    "drover.yaml:6: listen[0].tls.handshakes: found 0; allowed an "
+	    "integer from 1 to 1048576\n"
+	    "drover.yaml:7: listen[0].tls.handshake_timeout: found \"1ms\"; "
+	    "allowed a duration from 10ms to 1h, as 250ms, 5s, 2m, 1h\n" },
+	{ "listen: [{address: '0.0.0.0:1', tsl: {}}]\n",
+	    "drover.yaml:1: listen[0].tsl: found an unknown key (tls?); "
+	    "allowed address, tls\n" },
 	{ "listen: [{address: 1.2.3.4:5}, {address: 1.2.3.4:5}]\n",
 	    "drover.yaml:1: listen: found 1.2.3.4:5 twice; allowed once\n" },
 	{ "admin: {socket: admin.sock}\n",

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 
-/* What a configuration is asked once it stands: diff, order, JSON, host. */
-
+/* What a configuration is asked once it stands. */
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -24,7 +23,9 @@
 #endif
 
 static const char full_root[] =
-    "listen: [{address: 0.0.0.0:80}, {address: '[::1]:81'}]\n"
+    "listen: [{address: 0.0.0.0:80}, {address: '[::1]:81', tls: {ciphers: X,"
+    " certificates: [{cert: /c/a, key: k}], min_version: 1.3, handshakes: 5"
+    ", ciphersuites: Y, handshake_timeout: 3s}}]\n"
     "admin: {socket: /r/a, groups: {admin: adm, read: users}}\n"
     "registry: {url: 'redis://u:p@h:1/2', cluster: C.1, memory: 1GiB}\n"
     "node: {name: N-1}\nworkers: 3\nuser: www\n"

@@ -24,11 +24,26 @@
 #include "link/snapshot.h"
 #include "link/worker_msg.h"
 
+static const struct snapshot_pair pairs[] = {
+	{ "cert 1", "key 1" },
+	{ "cert 2", "key 2" },
+};
 static const struct snapshot_listener listeners[] = {
 	{ .id = 1, .address = "0.0.0.0:80" },
 	{ .id = 2,
 	    .flags = SNAPSHOT_LISTENER_INTERNAL,
 	    .address = "unix:/run/drover/in" },
+	{ .id = 3,
+	    .flags = SNAPSHOT_LISTENER_TLS,
+	    .address = "0.0.0.0:443",
+	    .mark = 77,
+	    .tls13 = 1,
+	    .ciphers = "C",
+	    .ciphersuites = "S",
+	    .handshake_ms = 10000,
+	    .handshakes = 1024,
+	    .pairs = pairs,
+	    .npairs = 2 },
 };
 static const struct snapshot_network networks[] = {
 	{ { 0xfd, 1, 2 }, 20 },
@@ -117,7 +132,9 @@ static const struct snapshot example = {
 	    .response_head = 8192 },
 	.record_texts = 1,
 	.listeners = listeners,
-	.nlisteners = 2,
+	.nlisteners = 3,
+	.tickets = { 1, 2, 3 },
+	.ntickets = 2,
 	.trusted = networks,
 	.ntrusted = 1,
 	.services = services,
@@ -208,12 +225,30 @@ assert_auth(const struct snapshot_auth *a)
 }
 
 static void
+assert_tls(const struct snapshot_listener *l)
+{
+	assert_int_equal(l->flags, SNAPSHOT_LISTENER_TLS);
+	assert_int_equal(l->mark, 77);
+	assert_int_equal(l->tls13, 1);
+	assert_string_equal(l->ciphers, "C");
+	assert_string_equal(l->ciphersuites, "S");
+	assert_int_equal(l->handshake_ms, 10000);
+	assert_int_equal(l->handshakes, 1024);
+	assert_int_equal(l->npairs, 2);
+	assert_string_equal(l->pairs[0].key, "key 1");
+	assert_string_equal(l->pairs[1].cert, "cert 2");
+}
+
+static void
 assert_example(const struct snapshot *s)
 {
 	assert_int_equal(s->generation, 42);
 	assert_memory_equal(&s->limits, &example.limits, sizeof(s->limits));
 	assert_int_equal(s->record_texts, 1);
-	assert_int_equal(s->nlisteners, 2);
+	assert_int_equal(s->ntickets, 2);
+	assert_memory_equal(s->tickets, "\1\2\3", 4);
+	assert_int_equal(s->nlisteners, 3);
+	assert_tls(&s->listeners[2]);
 	assert_int_equal(s->listeners[1].id, 2);
 	assert_int_equal(s->listeners[1].flags, SNAPSHOT_LISTENER_INTERNAL);
 	assert_string_equal(s->listeners[1].address, "unix:/run/drover/in");
@@ -379,13 +414,8 @@ an_auth_out_of_bounds_is_refused(void **state)
 }
 
 static void
-what_is_out_of_bounds_is_refused(void **state)
+refuse_limits(void)
 {
-	static const uint32_t beyond[] = { 1 };
-	struct snapshot_network net = { { 0 }, 129 };
-	struct snapshot_listener lis = { 1, 2, "a" };
-
-	(void)state;
 	for (unsigned i = 0; i < LIMITS_N; i++) {
 		struct snapshot over = { .generation = 1 };
 
@@ -395,10 +425,28 @@ what_is_out_of_bounds_is_refused(void **state)
 		    1;
 		refused(&over, "limit");
 	}
+}
+
+static void
+what_is_out_of_bounds_is_refused(void **state)
+{
+	static const uint32_t beyond[] = { 1 };
+	struct snapshot_network net = { { 0 }, 129 };
+	struct snapshot_listener lis = { .flags = 1U << 31, .address = "a" };
+	struct snapshot_listener tls = { .flags = SNAPSHOT_LISTENER_TLS };
+	struct snapshot_pair half = { "a", "" };
+	struct snapshot_listener pair = { .pairs = &half, .npairs = 1 };
+
+	(void)state;
+	refuse_limits();
 	refused(&(struct snapshot){ .trusted = &net, .ntrusted = 1 },
 	    "network prefix");
 	refused(&(struct snapshot){ .listeners = &lis, .nlisteners = 1 },
 	    "listener flags");
+	refused(&(struct snapshot){ .listeners = &tls, .nlisteners = 1 },
+	    "limits of handshakes");
+	refused(&(struct snapshot){ .listeners = &pair, .nlisteners = 1 },
+	    "certificate");
 	refused_service(&(struct snapshot_service){ .name = "" }, "name");
 	refused_service(
 	    &(struct snapshot_service){ .name = "a", .cell = 1024 }, "cell");
