@@ -203,16 +203,18 @@ choose(struct picking *p)
 	    &b, (enum balance_policy)s->conf.balance, p->x->key);
 }
 
-/* For the record. Few are down at any time, and mostly none. */
+/* For the record. Few are out at any time, and mostly none. */
 static void
 note_choice(const struct service *s, struct exchange *x)
 {
 	x->notes.candidates = (uint16_t)s->nendpoints;
 	x->notes.ejected = 0;
-	if (s->w->ndown == 0)
+	if (s->w->ndown == 0 && s->w->now_ms >= s->w->ejected_until_ms)
 		return;
 	for (uint32_t i = 0; i < s->nendpoints; i++)
-		x->notes.ejected += s->endpoints[i]->down;
+		if (s->endpoints[i]->down ||
+		    outlier_is_out(&s->endpoints[i]->outlier, s->w->now_ms))
+			x->notes.ejected++;
 }
 
 static enum service_verdict
@@ -287,6 +289,8 @@ eject(struct service *s, struct endpoint *ep)
 	uint64_t now = s->w->now_ms;
 	uint64_t ms = outlier_eject(&ep->outlier, &s->ejection, now);
 
+	if (now + ms > s->w->ejected_until_ms)
+		s->w->ejected_until_ms = now + ms;
 	count64(&s->count->ejections, 1);
 	atomic_store_explicit(&ep->count->out_until_s,
 	    (uint32_t)((now + ms + 999) / 1000), memory_order_relaxed);

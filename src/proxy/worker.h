@@ -50,10 +50,11 @@ struct worker {
 	struct scoreboard_worker *cells;
 	struct records *records; /* NULL: control has none for us */
 
-	struct table *table; /* NULL until the first snapshot */
-	unsigned ndown;	     /* endpoints that refused a connect */
-	struct map services; /* struct service by name, all that live */
-	struct list waiting; /* services with a queue */
+	struct table *table;	   /* NULL until the first snapshot */
+	unsigned ndown;		   /* endpoints that refused a connect */
+	uint64_t ejected_until_ms; /* the last of those that are out */
+	struct map services;	   /* struct service by name, all that live */
+	struct list waiting;	   /* services with a queue */
 	struct loop_timer waiting_tick;
 
 	struct auths auths;

@@ -148,6 +148,16 @@ def test_each_attempt_is_told_with_its_endpoint_and_outcome(rig):
     assert found[-1]["ejected"] == 1
 
 
+def test_one_that_is_ejected_shows_in_the_next_records(rig):
+    rig.simple(rig.origin("good"), rig.origin("bad"),
+               options="eject_ms=30000 eject_errors=1 balance=1")
+    for _ in range(2):
+        rig.get("/status?code=502")
+    assert rig.get("/head")[0] == 200
+    last = record_of(rig, 3)[-1]
+    assert last["candidates"] == 2 and last["ejected"] == 1
+
+
 def test_a_timeout_names_the_endpoint_that_was_silent(rig):
     o = rig.origin("web.0")
     rig.simple(o, options="request_timeout=200")
