@@ -270,14 +270,12 @@ host_name(struct loader *l, const char **name)
 static bool
 derive_root(struct loader *l)
 {
-	static const struct conf_listen usual[] = { {
-	    .address = "127.0.0.1:8080",
-	} };
+	static const struct conf_listen usual = { .address = "127.0.0.1:8080" };
 	struct conf *c = &l->box->conf;
 
 	if (c->listen == NULL) {
-		c->listen = usual;
-		c->nlisten = ARRAY_LEN(usual);
+		c->listen = &usual;
+		c->nlisten = 1;
 	}
 	if (c->admin.socket == NULL)
 		c->admin.socket = join(l, c->dirs.runtime, "/admin.sock");
@@ -567,15 +565,13 @@ conf_load(const char *path, struct buf *errors)
 static struct node *
 take_services(struct node *root)
 {
-	struct node *before = NULL;
+	for (struct node **at = &root->first; *at != NULL; at = &(*at)->next) {
+		struct node *n = *at;
 
-	for (struct node *n = root->first; n != NULL; n = n->next) {
-		if (root->kind == NODE_MAP && strcmp(n->key, "services") == 0) {
-			*(before != NULL ? &before->next
-					 : &root->first) = n->next;
-			return n;
-		}
-		before = n;
+		if (root->kind != NODE_MAP || strcmp(n->key, "services") != 0)
+			continue;
+		*at = n->next;
+		return n;
 	}
 	return NULL;
 }

@@ -480,34 +480,27 @@ put_self(struct control *c, struct buf *out)
 int
 control_metrics(struct control *c, struct buf *out)
 {
+	static int (*const groups[])(struct control *, struct buf *) = {
+		put_responses,
+		put_faults,
+		put_latencies,
+		put_instances,
+		put_memory,
+		put_endpoints,
+		put_workers,
+		put_limits,
+		put_rate_limits,
+		access_metrics,
+		put_auth,
+		secrets_metrics,
+		put_self,
+	};
 	int r = 0;
 
 	sample_processes(c);
 	for (size_t i = 0; i < ARRAY_LEN(service_metrics) && r == 0; i++)
 		r = put_service_metric(c, out, &service_metrics[i]);
-	if (r == 0)
-		r = put_responses(c, out);
-	if (r == 0)
-		r = put_faults(c, out);
-	if (r == 0)
-		r = put_latencies(c, out);
-	if (r == 0)
-		r = put_instances(c, out);
-	if (r == 0)
-		r = put_memory(c, out);
-	if (r == 0)
-		r = put_endpoints(c, out);
-	if (r == 0)
-		r = put_workers(c, out);
-	if (r == 0)
-		r = put_limits(c, out);
-	if (r == 0)
-		r = put_rate_limits(c, out);
-	if (r == 0)
-		r = access_metrics(c, out);
-	if (r == 0)
-		r = put_auth(c, out);
-	if (r == 0)
-		r = secrets_metrics(c, out);
-	return r == 0 ? put_self(c, out) : r;
+	for (size_t i = 0; i < ARRAY_LEN(groups) && r == 0; i++)
+		r = groups[i](c, out);
+	return r;
 }

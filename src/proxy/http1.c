@@ -19,12 +19,6 @@ static void on_write(evutil_socket_t fd, short what, void *arg);
 static void on_deadline(void *arg);
 static void on_next(void *arg);
 
-static struct http1 *
-http1_of(struct downstream *d)
-{
-	return (struct http1 *)d;
-}
-
 static bool
 closed(const struct http1 *c)
 {
@@ -45,7 +39,7 @@ free_later(void *arg)
 	free(arg);
 }
 
-static void
+void
 http1_close(struct http1 *c)
 {
 	if (closed(c))
@@ -63,7 +57,7 @@ http1_close(struct http1 *c)
 	loop_defer(c->d.w->loop, &c->later, free_later, c);
 }
 
-static void
+void
 http1_abort(struct http1 *c)
 {
 	if (!closed(c))
@@ -111,8 +105,8 @@ settle(struct http1 *c)
 	}
 }
 
-static void
-finish(struct http1 *c, bool keep, bool clean)
+void
+http1_finish(struct http1 *c, bool keep, bool clean)
 {
 	c->keep = keep && !c->d.eof;
 	c->clean = clean;
@@ -123,100 +117,6 @@ finish(struct http1 *c, bool keep, bool clean)
 	c->state = HTTP1_FLUSH;
 	set_deadline(c, c->d.w->send_kind);
 }
-
-/* --- as a downstream ------------------------------------------------------ */
-
-static int
-op_send(struct downstream *d, size_t head, struct iovec *iov, int n)
-{
-	(void)head;
-	return wire_send(&http1_of(d)->wire, iov, n);
-}
-
-static ssize_t
-op_splice(struct downstream *d, int from, size_t n)
-{
-	return wire_splice(&http1_of(d)->wire, &d->w->pipes, from, n);
-}
-
-static size_t
-op_pending(const struct downstream *d)
-{
-	return wire_pending(&((const struct http1 *)d)->wire);
-}
-
-static bool
-op_stalls(struct downstream *d)
-{
-	return wire_stalls(&http1_of(d)->wire);
-}
-
-static int
-op_read(struct downstream *d, bool on)
-{
-	return wire_read(&http1_of(d)->wire, on);
-}
-
-static int
-op_stash(struct downstream *d, struct span s)
-{
-	return buf_append(&http1_of(d)->in, s.p, s.n);
-}
-
-static void
-op_tunnel(struct downstream *d)
-{
-	struct http1 *c = http1_of(d);
-	struct buf in = c->in;
-	size_t off = c->in_off;
-
-	buf_init_metered(&c->in, HTTP1_IN_MAX, &d->w->memory);
-	c->in_off = 0;
-	if (wire_read(&c->wire, true) < 0)
-		exchange_cancel(d->x);
-	else if (in.len > off)
-		request_push(
-		    d->x, (struct span){ in.data + off, in.len - off });
-	buf_done(&in);
-}
-
-static void
-op_shut(struct downstream *d)
-{
-	wire_shut(&http1_of(d)->wire); /* one that fails shows by itself */
-}
-
-static void
-op_done(struct downstream *d, bool keep, bool clean)
-{
-	finish(http1_of(d), keep, clean);
-}
-
-static void
-op_close(struct downstream *d)
-{
-	http1_close(http1_of(d));
-}
-
-static void
-op_abort(struct downstream *d)
-{
-	http1_abort(http1_of(d));
-}
-
-static const struct downstream_ops downstream_ops = {
-	.send = op_send,
-	.pending = op_pending,
-	.splice = op_splice,
-	.stalls = op_stalls,
-	.read = op_read,
-	.stash = op_stash,
-	.tunnel = op_tunnel,
-	.shut = op_shut,
-	.done = op_done,
-	.close = op_close,
-	.abort = op_abort,
-};
 
 /* --- as a client of the gate ---------------------------------------------- */
 
@@ -250,7 +150,7 @@ http1_open(struct worker *w, const struct gate_arrival *a)
 		fd_close(&fd);
 		return -ENOMEM;
 	}
-	c->d.ops = &downstream_ops;
+	c->d.ops = &http1_downstream;
 	c->d.w = w;
 	c->d.peer = &c->peer;
 	c->client.ops = &client_ops;
@@ -308,7 +208,7 @@ refuse(struct http1 *c, unsigned status, enum scoreboard_fault fault,
 	if (wire_send(&c->wire, &iov, 1) < 0)
 		http1_close(c);
 	else
-		finish(c, false, false);
+		http1_finish(c, false, false);
 }
 
 /* What is not yet a head, or comes after the one that is being answered. */

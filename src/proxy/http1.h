@@ -59,4 +59,14 @@ struct http1 {
 /* a->fd becomes its own. -ENOMEM: it was closed. */
 int http1_open(struct worker *w, const struct gate_arrival *a) MUST_CHECK;
 
+/* --- between its files ---------------------------------------------------- */
+
+extern const struct downstream_ops http1_downstream;
+
+void http1_close(struct http1 *c); /* and its exchange */
+void http1_abort(struct http1 *c); /* so that it looks broken */
+
+/* The answer is complete: go on, or end as it should. */
+void http1_finish(struct http1 *c, bool keep, bool clean);
+
 #endif /* PROXY_HTTP1_H */

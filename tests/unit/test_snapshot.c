@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 
-/* snapshot, worker_msg, pack and address: what is sent is what arrives. */
+/* snapshot and pack: what is sent is what arrives. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,15 +18,11 @@
 #include "alloc.h"
 #include "base/array.h"
 #include "base/fd.h"
-#include "link/address.h"
 #include "link/pack.h"
 #include "link/snapshot.h"
-#include "link/worker_msg.h"
 
-static const struct snapshot_pair pairs[] = {
-	{ "cert 1", "key 1" },
-	{ "cert 2", "key 2" },
-};
+static const struct snapshot_pair pairs[] = { { "cert 1", "key 1" },
+	{ "cert 2", "key 2" } };
 static const struct snapshot_listener listeners[] = {
 	{ .id = 1, .address = "0.0.0.0:80" },
 	{ .id = 2,
@@ -45,9 +40,7 @@ static const struct snapshot_listener listeners[] = {
 	    .pairs = pairs,
 	    .npairs = 2 },
 };
-static const struct snapshot_network networks[] = {
-	{ { 0xfd, 1, 2 }, 20 },
-};
+static const struct snapshot_network networks[] = { { { 0xfd, 1, 2 }, 20 } };
 static const struct snapshot_endpoint endpoints[] = {
 	{ "image.0", "unix:/run/image.0", 7, 100, 12345 },
 	{ "image.1", "[::1]:8080", 8, 50, 0 },
@@ -204,24 +197,21 @@ assert_service(const struct snapshot_service *s)
 static void
 assert_auth(const struct snapshot_auth *a)
 {
+	const char *const got[] = { a->realm, a->users, a->user_header,
+		a->secret, a->jwks, a->issuer, a->audience, a->cookie,
+		a->require, a->claims, a->path, a->request_headers,
+		a->response_headers };
+	static const char *const want[] = { "den", "ann:$6$x$y\n", "X-User",
+		"secret", "{}", "me", "you", "session", "scope=read",
+		"sub=X-Sub", "/check", "Cookie", "X-Role" };
+
 	assert_int_equal(a->flags, auth.flags);
 	assert_int_equal(a->algorithms, 7);
 	assert_int_equal(a->leeway_s, 30);
 	assert_int_equal(a->service, 1);
 	assert_int_equal(a->timeout_ms, 2000);
-	assert_string_equal(a->realm, "den");
-	assert_string_equal(a->users, "ann:$6$x$y\n");
-	assert_string_equal(a->user_header, "X-User");
-	assert_string_equal(a->secret, "secret");
-	assert_string_equal(a->jwks, "{}");
-	assert_string_equal(a->issuer, "me");
-	assert_string_equal(a->audience, "you");
-	assert_string_equal(a->cookie, "session");
-	assert_string_equal(a->require, "scope=read");
-	assert_string_equal(a->claims, "sub=X-Sub");
-	assert_string_equal(a->path, "/check");
-	assert_string_equal(a->request_headers, "Cookie");
-	assert_string_equal(a->response_headers, "X-Role");
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		assert_string_equal(got[i], want[i]);
 }
 
 static void
@@ -589,96 +579,6 @@ every_allocation_of_a_snapshot_may_fail(void **state)
 	});
 }
 
-/* --- messages ------------------------------------------------------------- */
-
-static const struct worker_msg hello = {
-	.type = WORKER_HELLO,
-	.version = WORKER_MSG_VERSION,
-	.index = 5,
-	.pid = 1234,
-	.generation = 99,
-	.requests = 1000000,
-	.connections = 17,
-};
-
-static void
-a_message_arrives_with_its_descriptors(void **state)
-{
-	struct worker_msg m = {
-		.type = WORKER_LISTENERS, .nids = 2, .ids = { 10, 20 }
-	};
-	int sv[2], out[2] = { 0, 1 }, in[WORKER_MSG_FDS];
-	unsigned n;
-	struct err err;
-
-	(void)state;
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sv), 0);
-	assert_int_equal(worker_msg_send(sv[0], &hello, NULL, 0), 0);
-	assert_int_equal(worker_msg_send(sv[0], &m, out, 2), 0);
-	assert_int_equal(worker_msg_send(sv[0], &m, out, 1), -EINVAL);
-	memset(&m, 0, sizeof(m));
-	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), 1);
-	assert_memory_equal(&m, &hello, sizeof(m));
-	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), 1);
-	assert_int_equal(m.nids, 2);
-	assert_int_equal(m.ids[1], 20);
-	assert_int_equal(n, 2);
-	fd_close(&in[0]);
-	fd_close(&in[1]);
-	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), -EAGAIN);
-	assert_int_equal(write(sv[0], "garbage", 7), 7);
-	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), -EBADMSG);
-	fd_close(&sv[0]);
-	assert_int_equal(worker_msg_recv(sv[1], &m, in, &n, &err), 0);
-	fd_close(&sv[1]);
-}
-
-static void
-a_message_of_the_future_is_refused_with_the_reason(void **state)
-{
-	struct worker_msg m = hello, back;
-	char data[WORKER_MSG_MAX];
-	struct err err;
-	ssize_t n;
-
-	(void)state;
-	m.version = WORKER_MSG_VERSION + 1;
-	n = worker_msg_encode(&m, data, sizeof(data));
-	assert_int_equal(
-	    worker_msg_decode(&back, data, (size_t)n, &err), -EPROTO);
-	assert_non_null(strstr(err.text, "version 3"));
-	n = worker_msg_encode(&hello, data, sizeof(data));
-	for (ssize_t cut = 0; cut < n; cut++)
-		assert_int_equal(
-		    worker_msg_decode(&back, data, (size_t)cut, &err),
-		    -EBADMSG);
-	assert_int_equal(worker_msg_encode(&hello, data, 20), -EMSGSIZE);
-}
-
-static void
-addresses_are_numbers_or_paths(void **state)
-{
-	static const char *const good[] = { "unix:/a", "127.0.0.1:80",
-		"[::1]:65535", "0.0.0.0:0", "[::]:80" };
-	static const char *const bad[] = { "", ":", "unix:", "/a",
-		"localhost:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
-		"1.2.3:80", "::1:80", "[::1]", "[::1:80", "[]:80",
-		"127.0.0.1:+1", "127.0.0.1:8 0" };
-	char path[130] = "unix:";
-	struct address a;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(good); i++)
-		assert_int_equal(address_parse(&a, good[i]), 0);
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_int_equal(address_parse(&a, bad[i]), -EINVAL);
-	memset(path + 5, 'a', 107);
-	assert_int_equal(address_parse(&a, path), 0);
-	path[112] = 'a';
-	assert_int_equal(address_parse(&a, path), -ENAMETOOLONG);
-}
-
 int
 main(void)
 {
@@ -692,10 +592,6 @@ main(void)
 		cmocka_unit_test(what_would_break_a_head_is_refused),
 		cmocka_unit_test(a_shorter_record_leaves_the_rest_zero),
 		cmocka_unit_test(every_allocation_of_a_snapshot_may_fail),
-		cmocka_unit_test(a_message_arrives_with_its_descriptors),
-		cmocka_unit_test(
-		    a_message_of_the_future_is_refused_with_the_reason),
-		cmocka_unit_test(addresses_are_numbers_or_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
