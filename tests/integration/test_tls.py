@@ -183,6 +183,7 @@ def test_what_ends_soon_is_a_warning(herd, certs, tmp_path):
 
 def test_handshakes_are_counted_by_what_became_of_them(herd, certs):
     d = started(herd, certs[0])
+    wait_for(lambda: int(metrics(d)["drover_tls_handshakes_total"]) == 1)  # that of the start
     before, context = metrics(d), client((ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2))
     with dial(d, context=context) as s:
         assert get(s) == 200
