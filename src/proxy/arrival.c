@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "http/path.h"
 #include "model/balance.h"
 #include "model/route.h"
 #include "proxy/auth.h"
@@ -131,13 +132,26 @@ preflight_route(struct exchange *x, const struct head *h, struct route_query q)
 	return to != NULL && to->policy != NULL && to->policy->cors ? to : NULL;
 }
 
+/* What routes are compared with. */
+static struct span
+plain_path(struct exchange *x, const struct head *h)
+{
+	char *out = x->w->heads;
+
+	if (h->form == TARGET_ASTERISK)
+		return SPAN("/");
+	if (!path_is_spelled(h->path) || h->path.n > WORKER_HEADS)
+		return h->path;
+	return (struct span){ out, path_plain(h->path, out) };
+}
+
 static const struct table_route *
 find_route(struct exchange *x, const struct head *h)
 {
 	struct compose_problem p = { .fault = FAULT_NO_ROUTE };
 	struct route_query q = {
 		.host = h->hostname,
-		.path = h->form == TARGET_ASTERISK ? SPAN("/") : h->path,
+		.path = plain_path(x, h),
 		.method = method_bit(h->method),
 		.internal = x->down->peer->internal,
 	};

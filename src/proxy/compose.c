@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/path.h"
 #include "model/route.h"
 #include "proxy/auth.h"
 #include "proxy/downstream.h"
@@ -100,6 +101,7 @@ static void
 put_path(struct pen *p, const struct head *h, const struct table_route *to)
 {
 	struct span path = h->path, rest, rewrite = { NULL, 0 };
+	size_t taken;
 
 	if (to->conf->flags & SNAPSHOT_ROUTE_REWRITE)
 		rewrite = span_of(to->conf->rewrite);
@@ -108,8 +110,10 @@ put_path(struct pen *p, const struct head *h, const struct table_route *to)
 		put_span(p, path);
 		return;
 	}
-	rest.p = path.p + to->matched;
-	rest.n = path.n - to->matched;
+	taken = path_is_spelled(path) ? path_spelled(path, to->matched)
+				      : to->matched;
+	rest.p = path.p + taken;
+	rest.n = path.n - taken;
 	put_span(p, rewrite);
 	/* rest is empty or begins with a '/'. */
 	if (rewrite.n > 0 && rewrite.p[rewrite.n - 1] == '/' && rest.n > 0)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from worker_rig import Rig, header, read_all, read_until, status
+from worker_rig import STRIP, Rig, header, read_all, read_until, status
 
 CREDENTIALS, HTTPS = 32, 16
 GET, POST, PUT = 1, 4, 8
@@ -498,3 +498,17 @@ def test_an_exchange_ends_with_its_rules_freed(rig):
             before = rig.memory()
     c.close()
     assert rig.memory() - before < 512
+
+
+def test_a_route_is_met_in_every_spelling_of_its_path(rig):
+    a, b = rig.origin("open"), rig.origin("closed")
+    rig.publish(f"service open 0\nendpoint open 0 {a.address}\n"
+                f"service closed 1\nendpoint closed 1 {b.address}\n"
+                f"route open /\nroute closed /admin/ flags={STRIP}\n")
+    for path in ("/admin/x%2Fy", "/%61dmin/x%2Fy", "/%61%64%6D%69%6e/x%2Fy"):
+        seen = json.loads(rig.get(path)[2])
+        # What is behind the prefix goes on as it came.
+        assert (seen["name"], seen["target"]) == ("closed", "/x%2Fy"), path
+    for path in ("/admin%2Fx", "/%2561dmin/x"):
+        seen = json.loads(rig.get(path)[2])
+        assert (seen["name"], seen["target"]) == ("open", path)

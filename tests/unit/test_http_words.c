@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "alloc.h"
+#include "http/path.h"
 #include "http/problem.h"
 #include "http/query.h"
 #include "http/route.h"
@@ -312,10 +313,42 @@ allow_names_each_method_once(void **state)
 	buf_done(&b);
 }
 
+static void
+a_path_has_one_plain_spelling(void **state)
+{
+	static const struct {
+		const char *path, *plain;
+	} rows[] = {
+		{ "/admin/x", "/admin/x" },
+		{ "/%61dmin/", "/admin/" },
+		{ "/%61%64%6D%69%6e", "/admin" },
+		{ "/a%2Fb", "/a%2Fb" }, /* no border */
+		{ "/%2561", "/%2561" }, /* one decoding is meant */
+		{ "/%7E%2D%5F%30%5A", "/~-_0Z" },
+		{ "/%20%c3%a4", "/%20%c3%a4" },
+	};
+	char out[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct span path = span_of(rows[i].path);
+		size_t n = path_plain(path, out);
+
+		out[n] = '\0';
+		assert_string_equal(out, rows[i].plain);
+		assert_int_equal(path_spelled(path, n), path.n);
+		assert_int_equal(path_spelled(path, 0), 0);
+	}
+	assert_int_equal(path_spelled(SPAN("/%61dmin/x"), 7), 9);
+	assert_false(path_is_spelled(SPAN("/admin")));
+	assert_true(path_is_spelled(SPAN("/%41")));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_path_has_one_plain_spelling),
 		cmocka_unit_test(a_trace_is_read_as_it_is_written),
 		cmocka_unit_test(what_is_no_trace_is_refused),
 		cmocka_unit_test(of_a_later_version_only_known_flags_are_kept),
