@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from h2_client import (ACK, CALM, CANCEL, CONT, DATA, END, END_HEADERS,
+from certs import Certificate, client
+from h2_client import (ACK, CALM, CANCEL, CONT, DATA, END, END_HEADERS, GOAWAY,
                        HEADERS, INTERNAL, NO_ERROR, PING, PREFACE, PROTOCOL,
                        RST, SETTINGS, WINDOW, Client, block, frame, request,
                        text, word)
@@ -395,6 +396,162 @@ def test_a_head_that_does_not_come_to_its_end_is_cut_off(web):
         c.send(frame(HEADERS, 0, 1, request())[:-1])
         assert c.closed(15)
         assert 9 < time.monotonic() - started < 13
+
+
+# --- deadlines and ceilings -------------------------------------------------
+
+def limited(rig, **limits):
+    rig.publish("".join(f"limit {k} {v}\n" for k, v in limits.items()) +
+                f"service web 0\nendpoint web.0 0 {rig.web.address}\n"
+                "route web /\n")
+
+
+def test_a_window_that_stays_shut_is_reset_in_time(rig):
+    limited(rig, send_timeout=600)
+    with Client(rig.h2_port, settings=b"\0\4\0\0\0\0", credit=False) as c:
+        started = time.monotonic()
+        a = c.get("/token?t=1")
+        assert a.status == 200 and a.reset == CANCEL
+        assert 0.5 < time.monotonic() - started < 3
+        assert rig.ask("worker")["stalls"] == 1
+        eventually(lambda: rig.ask("endpoint")["inflight"] == 0)
+
+
+def test_a_window_that_opens_by_bytes_is_reset_in_time(rig):
+    limited(rig, send_timeout=600)
+    with Client(rig.h2_port, settings=b"\0\4\0\0\0\0", credit=False) as c:
+        s = c.ask("/bytes?n=100000")
+        c.s.settimeout(0.05)
+        end = time.monotonic() + 5
+        while s not in c.answers or c.answers[s].reset is None:
+            assert time.monotonic() < end
+            c.send(frame(WINDOW, 0, s, word(1)))
+            time.sleep(0.01)
+            try:
+                c.step()
+            except TimeoutError:
+                pass
+        assert 0 < len(c.answers[s].body) < 1000
+        eventually(lambda: rig.ask("endpoint")["inflight"] == 0)
+
+
+def test_a_connection_that_takes_nothing_is_cut_off_in_time(rig):
+    limited(rig, send_timeout=600)
+    with Client(rig.h2_port, settings=b"\0\4\x7f\xff\xff\xff",
+                credit=False) as c:
+        c.send(frame(WINDOW, 0, 0, word(0x7fff0000)))
+        for _ in range(8):
+            c.ask("/bytes?n=20000000")
+        eventually(lambda: rig.ask("worker")["stalls"] == 1)
+        eventually(lambda: rig.ask("worker")["connections"] == 0)
+        eventually(lambda: rig.ask("endpoint")["inflight"] == 0)
+
+
+def test_a_slow_reader_that_keeps_taking_is_not_cut_off(rig):
+    limited(rig, send_timeout=1000)
+    with Client(rig.h2_port) as c:
+        s = c.ask("/bytes?n=3000000")
+        started = time.monotonic()
+        while not c.answers.get(s) or not c.answers[s].ended:
+            assert c.step() is not None
+            assert c.answers.get(s) is None or c.answers[s].reset is None
+            time.sleep(0.012)
+        assert time.monotonic() - started > 2
+        assert len(c.answers[s].body) == 3000000
+
+
+def test_an_idle_connection_is_told_and_closed(rig):
+    limited(rig, idle_timeout=500)
+    with Client(rig.h2_port) as c:
+        started = time.monotonic()
+        assert c.get("/token?t=1").status == 200
+        assert c.goaway() == (1, NO_ERROR)
+        assert c.closed()
+        assert time.monotonic() - started < 3
+
+
+def test_the_last_request_of_a_connection_is_followed_by_goaway(rig):
+    limited(rig, requests_per_connection=3)
+    with Client(rig.h2_port) as c:
+        for i in range(3):
+            assert c.get(f"/token?t={i}").status == 200
+        # The first stands before the last answer.
+        assert (GOAWAY, 0, 0, word(0x7fffffff) + word(0)) in c.frames
+        assert c.goaway() == (5, NO_ERROR)
+        assert c.closed()
+
+
+def test_the_ceilings_of_heads_are_those_of_the_limits(rig):
+    limited(rig, head_size=1000, head_lines=10, target=100)
+    with Client(rig.h2_port) as c:
+        assert c.get("/" + "a" * 200).status == 414
+        assert c.get("/", more=[("x-a", "a" * 1500)]).status == 431
+        assert c.get("/", more=[("x-a", "a")] * 12).status == 431
+        assert c.get("/token?t=1").status == 200
+
+
+def test_all_memory_is_given_back(web):
+    def held():
+        return web.ask("limits")["memory"]
+
+    eventually(lambda: web.ask("worker")["connections"] == 0)
+    with Client(web.h2_port) as c:
+        for i in range(20):
+            assert c.get(f"/token?t={i}").status == 200
+    eventually(lambda: web.ask("worker")["connections"] == 0)
+    time.sleep(0.6)
+    before = held()
+    for _ in range(3):
+        with Client(web.h2_port) as c:
+            for i in range(20):
+                c.ask(f"/bytes?n={i * 10000}")
+            c.get("/token?t=1")
+    eventually(lambda: web.ask("worker")["connections"] == 0)
+    eventually(lambda: held() <= before + 65536)
+
+
+# --- with TLS ---------------------------------------------------------------
+
+@pytest.fixture
+def secure(rig, tmp_path):
+    rig.tls_port = rig.listen(3)
+    rig.certificate = Certificate(tmp_path, "a", ["a.test"])
+    rig.say(f"tls 3 {rig.certificate}")
+    rig.say("hangup")
+    rig.wait("hello")
+    rig.simple(rig.web)
+    return rig
+
+
+def test_alpn_leads_to_http2_and_to_http1(secure):
+    for alpn, want in ((["h2", "http/1.1"], "h2"), (["http/1.1"], "http/1.1"),
+                       ([], None)):
+        with secure.connect(secure.tls_port) as plain:
+            with client(alpn=alpn).wrap_socket(plain) as s:
+                assert s.selected_alpn_protocol() == want
+
+    def wrap(s):
+        return client(alpn=["h2"]).wrap_socket(s)
+
+    body = bytes(range(256)) * 2000
+    with Client(secure.tls_port, wrap=wrap) as c:
+        seen = json.loads(c.get("/head").body)
+        assert ["X-Forwarded-Proto", "https"] in seen["headers"]
+        assert len(c.get("/bytes?n=3000000").body) == 3000000
+        s = c.ask("/sink", method="POST", end=False)
+        for i in range(0, 114688, 16384):
+            c.send(frame(DATA, 0, s, body[i:i + 16384]))
+        c.send(frame(DATA, END, s))
+        assert json.loads(c.wait(s).body)["n"] == 114688
+
+
+def test_curl_speaks_it_with_tls(secure):
+    out = subprocess.run(
+        ["curl", "-sk", "--http2", "-w", "%{http_version}", "-d", "hello",
+         f"https://127.0.0.1:{secure.tls_port}/head",
+         f"https://127.0.0.1:{secure.tls_port}/sink"],
+        capture_output=True, text=True, timeout=20).stdout
+    assert '"body": "hello"' in out and '"n": 5' in out and out.endswith("2")
 
 
 # --- with others' clients ---------------------------------------------------
