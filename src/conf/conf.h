@@ -64,9 +64,13 @@ struct conf_tls {
 	unsigned handshakes; /* of a worker, at a time */
 };
 
+enum conf_http2 { CONF_HTTP2_NEVER, CONF_HTTP2_TLS, CONF_HTTP2_ALWAYS };
+
 struct conf_listen {
 	const char *address; /* "0.0.0.0:8080", "[::]:80", "unix:/path" */
 	struct conf_tls tls;
+	enum conf_http2 http2;
+	unsigned http2_streams;
 	unsigned line;
 };
 

@@ -270,7 +270,8 @@ host_name(struct loader *l, const char **name)
 static bool
 derive_root(struct loader *l)
 {
-	static const struct conf_listen usual = { .address = "127.0.0.1:8080" };
+	static const struct conf_listen usual = { "127.0.0.1:8080", { 0 },
+		CONF_HTTP2_TLS, 128, 0 };
 	struct conf *c = &l->box->conf;
 
 	if (c->listen == NULL) {

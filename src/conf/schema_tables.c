@@ -29,6 +29,13 @@ const struct schema schema_root[] = {
 	.required = true,
 	.text = "An IPv4 address and a port, an IPv6 address in brackets and a "
 		"port, or unix: and an absolute path." },
+{ "listen[].http2", SCHEMA_ENUM, SCHEMA_LIVE, LISTEN(http2),
+	.choices = "never|tls|always", .preset = "tls",
+	.text = "Whether clients may speak HTTP/2. tls: where TLS has agreed "
+		"on it. always: without TLS too, by prior knowledge." },
+{ "listen[].http2_streams", SCHEMA_INT, SCHEMA_LIVE, LISTEN(http2_streams),
+	.min = 1, .max = 1024, .preset = "128",
+	.text = "Requests at once of one connection of HTTP/2." },
 { "listen[].tls", SCHEMA_GROUP,
 	.count = offsetof(struct conf_listen, tls.ncertificates),
 	.text = "TLS on it. Without this key it is plain HTTP." },

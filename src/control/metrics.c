@@ -383,6 +383,47 @@ put_workers(struct control *c, struct buf *out)
 	    connections, accepted, rejected, bad, no_route);
 }
 
+static int
+put_http2(struct control *c, struct buf *out)
+{
+	static const char *const causes[HTTP2_N_COUNT] = {
+		[HTTP2_N_PROTOCOL] = "protocol",
+		[HTTP2_N_RESETS] = "resets",
+		[HTTP2_N_HEADS] = "heads",
+		[HTTP2_N_CONTROLS] = "controls",
+		[HTTP2_N_STALLS] = "stalled",
+		[HTTP2_N_MALFORMED] = "malformed",
+	};
+	uint64_t streams = 0, n[HTTP2_N_COUNT] = { 0 };
+	int r;
+
+	for (unsigned i = 0; i < c->workers.n; i++) {
+		struct scoreboard_worker_view v;
+
+		if (!scoreboard_worker_view(c->workers.board, i, &v))
+			continue;
+		streams += v.http2_streams;
+		for (unsigned k = 0; k < HTTP2_N_COUNT; k++)
+			n[k] += v.http2[k];
+	}
+	r = buf_printf(out,
+	    "# TYPE drover_http2_connections_total counter\n"
+	    "drover_http2_connections_total %" PRIu64
+	    "\n# TYPE drover_http2_streams_total counter\n"
+	    "drover_http2_streams_total %" PRIu64 "\n",
+	    n[HTTP2_N_CONNECTIONS], streams);
+	if (r == 0)
+		r = head(out, "http2_refused_total", "counter",
+		    "Connections, or streams, ended for what a client did.");
+	for (unsigned i = 0; i < HTTP2_N_COUNT && r == 0; i++)
+		if (causes[i] != NULL)
+			r = buf_printf(out,
+			    "drover_http2_refused_total{cause=\"%s\"} %" PRIu64
+			    "\n",
+			    causes[i], n[i]);
+	return r;
+}
+
 /* What the workers have met of their ceilings, and what they hold. */
 static int
 put_limits(struct control *c, struct buf *out)
@@ -489,6 +530,7 @@ control_metrics(struct control *c, struct buf *out)
 		put_endpoints,
 		put_workers,
 		put_limits,
+		put_http2,
 		put_rate_limits,
 		access_metrics,
 		put_auth,

@@ -356,6 +356,25 @@ room(void *arg, size_t n)
 }
 
 static void
+fill_http2(const struct conf *conf, struct snapshot_listener *to)
+{
+	static const uint32_t flags[] = {
+		[CONF_HTTP2_NEVER] = SNAPSHOT_LISTENER_HTTP2_NEVER,
+		[CONF_HTTP2_TLS] = 0,
+		[CONF_HTTP2_ALWAYS] = SNAPSHOT_LISTENER_HTTP2_ALWAYS,
+	};
+
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		const struct conf_listen *from = &conf->listen[i];
+
+		if (strcmp(from->address, to->address) != 0)
+			continue;
+		to->flags |= flags[from->http2];
+		to->http2_streams = from->http2_streams;
+	}
+}
+
+static void
 add_listeners(struct build *b)
 {
 	struct snapshot_listener *all, *out;
@@ -374,8 +393,10 @@ add_listeners(struct build *b)
 			.flags = l->internal ? SNAPSHOT_LISTENER_INTERNAL : 0U,
 			.address = l->address,
 		};
-		if (!l->internal)
-			secrets_fill(b->c, out, room, b);
+		if (l->internal)
+			continue;
+		secrets_fill(b->c, out, room, b);
+		fill_http2(b->c->conf, out);
 	}
 }
 

@@ -231,6 +231,9 @@ scoreboard_worker_view(const struct scoreboard *sb, unsigned worker,
 		v->limits[i] = LOAD(w->limits[i]);
 	for (unsigned i = 0; i < HANDSHAKE_COUNT; i++)
 		v->handshakes[i] = LOAD(w->handshakes[i]);
+	v->http2_streams = LOAD(w->http2_streams);
+	for (unsigned i = 0; i < HTTP2_N_COUNT; i++)
+		v->http2[i] = LOAD(w->http2[i]);
 	return v->pid != 0;
 }
 

@@ -84,6 +84,18 @@ enum scoreboard_handshake {
 	HANDSHAKE_COUNT
 };
 
+/* HTTP/2: what came, and what of its limits was met. */
+enum scoreboard_http2 {
+	HTTP2_N_CONNECTIONS,
+	HTTP2_N_PROTOCOL,  /* ended: it broke the rules of framing */
+	HTTP2_N_RESETS,	   /* ended: too many streams that were reset */
+	HTTP2_N_HEADS,	   /* ended: a flood or a bomb of header fields */
+	HTTP2_N_CONTROLS,  /* ended: too many frames that carry nothing */
+	HTTP2_N_STALLS,	   /* a window, or the connection, that stayed shut */
+	HTTP2_N_MALFORMED, /* streams that were no request, or not to the end */
+	HTTP2_N_COUNT
+};
+
 struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint32_t draining;
 	uint32_t room32;
@@ -105,7 +117,9 @@ struct scoreboard_worker { /* 512 bytes */
 	 * refused, and for which there was no time. */
 	_Atomic uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
 	_Atomic uint64_t handshakes[HANDSHAKE_COUNT];
-	uint64_t room[7];
+	_Atomic uint64_t http2_streams;
+	_Atomic uint32_t http2[HTTP2_N_COUNT + 1];
+	uint64_t room[2];
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
@@ -219,6 +233,7 @@ struct scoreboard_worker_view {
 	uint64_t buckets_lost;
 	uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
 	uint64_t handshakes[HANDSHAKE_COUNT];
+	uint64_t http2_streams, http2[HTTP2_N_COUNT];
 };
 
 struct scoreboard_bars_view {

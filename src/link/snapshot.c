@@ -41,6 +41,7 @@ pack_listener(struct packer *p, const struct snapshot_listener *l)
 		pack_str(p, l->pairs[i].cert);
 		pack_str(p, l->pairs[i].key);
 	}
+	pack_u32(p, l->http2_streams);
 	pack_close(p);
 }
 
@@ -227,9 +228,12 @@ read_listener(struct snapshot_reader *r, struct snapshot_listener *l)
 	l->handshake_ms = unpack_u32(&r->u);
 	l->handshakes = unpack_u32(&r->u);
 	read_pairs(r, l);
+	l->http2_streams = unpack_u32(&r->u);
 	unpack_close(&r->u);
+	snapshot_must(r, (l->flags & ~(uint32_t)SNAPSHOT_LISTENER_FLAGS) == 0,
+	    "listener flags");
 	snapshot_must(
-	    r, l->flags < 2 * SNAPSHOT_LISTENER_TLS, "listener flags");
+	    r, l->http2_streams <= SNAPSHOT_STREAMS_MAX, "listener streams");
 	if (l->flags & SNAPSHOT_LISTENER_TLS)
 		snapshot_must(r, l->handshake_ms > 0 && l->handshakes > 0,
 		    "limits of handshakes");

@@ -37,6 +37,7 @@
 #define SNAPSHOT_CIPHERS_MAX 1024
 #define SNAPSHOT_TICKETS_MAX 4
 #define SNAPSHOT_TICKET 80
+#define SNAPSHOT_STREAMS_MAX 1024 /* of one connection of HTTP/2 */
 #define SNAPSHOT_NETWORKS_MAX 1024
 #define SNAPSHOT_SERVICES_MAX 1024  /* = SCOREBOARD_SERVICES */
 #define SNAPSHOT_ENDPOINTS_MAX 4096 /* = SCOREBOARD_ENDPOINTS; in all */
@@ -59,6 +60,9 @@
 enum {
 	SNAPSHOT_LISTENER_INTERNAL = 1, /* callers are services, by token */
 	SNAPSHOT_LISTENER_TLS = 2,
+	SNAPSHOT_LISTENER_HTTP2_NEVER = 4,
+	SNAPSHOT_LISTENER_HTTP2_ALWAYS = 8, /* without TLS too */
+	SNAPSHOT_LISTENER_FLAGS = 15,
 };
 
 /* A certificate with its chain, and its key, in PEM. */
@@ -81,6 +85,8 @@ struct snapshot_listener {
 	uint32_t handshakes;		   /* under way in one worker */
 	const struct snapshot_pair *pairs; /* the first is the default */
 	uint32_t npairs;		   /* 0: what the worker has goes on */
+
+	uint32_t http2_streams; /* at once; 0: the default */
 };
 
 /* v4 is mapped into v6. A peer in one of these may set X-Forwarded-*. */

@@ -39,8 +39,9 @@ struct worker;
 
 struct downstream_ops {
 	/*
-	 * The first `head` bytes of iov[0] are a head (also an interim one); 0:
-	 * all is body. iov is used up. A negative errno: the client is gone.
+	 * iov[0] begins with a head (also an interim one) and may be written
+	 * over; head 0: all is body. iov is used up. A negative errno: the
+	 * client is gone.
 	 */
 	int (*send)(
 	    struct downstream *d, size_t head, struct iovec *iov, int n);
@@ -56,6 +57,9 @@ struct downstream_ops {
 	bool (*stalls)(struct downstream *d);
 
 	int (*read)(struct downstream *d, bool on); /* 0, -ENOMEM */
+
+	/* The endpoint has all of the request's body. NULL: who cares. */
+	void (*taken)(struct downstream *d);
 
 	/*
 	 * After 101: bytes both ways. What was stashed is pushed, and reading
@@ -120,6 +124,13 @@ static inline void
 downstream_pause(struct downstream *d)
 {
 	(void)d->ops->read(d, false); /* which cannot fail */
+}
+
+static inline void
+downstream_taken(struct downstream *d)
+{
+	if (d->ops->taken != NULL)
+		d->ops->taken(d);
 }
 
 static inline int MUST_CHECK

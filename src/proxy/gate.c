@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/rand.h"
+#include "http/h2.h"
 #include "proxy/handshake.h"
 #include "proxy/http1.h"
 #include "proxy/pipe.h"
@@ -62,6 +63,21 @@ let_in(struct gate *g, struct gate_arrival *a, const struct table_listener *to)
 	return ok;
 }
 
+/* The streams of HTTP/2, where it may be spoken; else 0. */
+static uint16_t
+http2_of(const struct table_listener *to)
+{
+	uint32_t flags = to->conf->flags;
+	bool may = to->tls != NULL
+	    ? !(flags & SNAPSHOT_LISTENER_HTTP2_NEVER)
+	    : (flags & SNAPSHOT_LISTENER_HTTP2_ALWAYS) != 0;
+
+	if (!may)
+		return 0;
+	return to->conf->http2_streams != 0 ? (uint16_t)to->conf->http2_streams
+					    : H2_STREAMS;
+}
+
 /* False: enough for this turn. */
 static bool
 accept_one(
@@ -74,6 +90,7 @@ accept_one(
 		    SOCK_NONBLOCK | SOCK_CLOEXEC),
 		.from = (const struct sockaddr *)&ss,
 		.internal = to->internal,
+		.http2 = http2_of(to),
 	};
 
 	if (a.fd >= 0)

@@ -35,6 +35,10 @@ struct gate_client_ops {
 	/* Whether it waits for a request and has nothing of one. */
 	bool (*idle)(struct gate_client *c);
 	void (*close)(struct gate_client *c);
+
+	/* Answer what was asked, and no more; it closes later. NULL: it has
+	 * no word for that. */
+	void (*leave)(struct gate_client *c);
 };
 
 /* A connection, of whatever protocol; embedded in its owner. */
@@ -50,6 +54,7 @@ struct gate_arrival {
 	int fd;
 	const struct sockaddr *from;
 	bool internal;		    /* through an internal listener */
+	uint16_t http2;		    /* streams of it, if it may be; or 0 */
 	struct tls_conn *tls;	    /* what is on it, or NULL; goes with fd */
 	struct gate_client *before; /* whose place it takes, or NULL */
 };

@@ -11,6 +11,7 @@
 #include "proxy/compose.h"
 #include "proxy/gate.h"
 #include "proxy/http1.h"
+#include "proxy/http2.h"
 #include "proxy/table.h"
 #include "proxy/wire.h"
 #include "proxy/worker.h"
@@ -32,8 +33,9 @@ struct handshake {
 	struct link link;
 	struct sockaddr_storage from;
 	bool internal;
-	bool begun;   /* its first byte is one of TLS */
-	bool refused; /* answered without TLS: reading what still comes */
+	uint16_t http2; /* streams, where it may be agreed upon */
+	bool begun;	/* its first byte is one of TLS */
+	bool refused;	/* answered without TLS: reading what still comes */
 	size_t lingered;
 };
 
@@ -117,18 +119,25 @@ static void
 succeed(struct handshake *h)
 {
 	struct worker *w = h->w;
+	bool http2 = tls_conn_is_http2(h->wire.tls);
+	struct peer peer;
 	struct gate_arrival a = {
 		.from = (const struct sockaddr *)&h->from,
 		.internal = h->internal,
 		.before = &h->client,
+		.http2 = http2 ? h->http2 : 0,
 	};
+	int r;
 
 	a.fd = wire_release(&h->wire, &a.tls);
 	tell_kernel(w, a.tls);
 	count64(&w->cells->handshakes[HANDSHAKE_DONE], 1);
 	if (tls_conn_resumed(a.tls))
 		count64(&w->cells->handshakes[HANDSHAKE_RESUMED], 1);
-	if (http1_open(w, &a) < 0)
+	peer_init(&peer, a.from, a.internal);
+	peer.secure = true;
+	r = http2 ? http2_open(w, &a, &peer, SPAN("")) : http1_open(w, &a);
+	if (r < 0)
 		gate_leave(&w->gate, &h->client);
 	leave_room(h);
 }
@@ -260,6 +269,7 @@ handshake_new(struct worker *w, const struct gate_arrival *a)
 	h->client.ops = &client_ops;
 	h->client.owner = h;
 	h->internal = a->internal;
+	h->http2 = a->http2;
 	h->dl.fn = on_deadline;
 	h->dl.arg = h;
 	memcpy(&h->from, a->from, sizeof(h->from));

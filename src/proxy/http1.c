@@ -11,6 +11,7 @@
 #include "model/route.h"
 #include "proxy/compose.h"
 #include "proxy/exchange.h"
+#include "proxy/http2.h"
 #include "proxy/pump.h"
 #include "proxy/worker.h"
 
@@ -39,6 +40,17 @@ free_later(void *arg)
 	free(arg);
 }
 
+/* The wire and the place at the gate are gone, or another's. */
+static void
+leave(struct http1 *c)
+{
+	deadline_clear(&c->dl);
+	loop_defer_cancel(&c->later);
+	buf_done(&c->in);
+	c->d.w->memory.held -= HTTP1_COST;
+	loop_defer(c->d.w->loop, &c->later, free_later, c);
+}
+
 void
 http1_close(struct http1 *c)
 {
@@ -49,12 +61,8 @@ http1_close(struct http1 *c)
 		return;
 	}
 	wire_close(&c->wire);
-	deadline_clear(&c->dl);
-	loop_defer_cancel(&c->later);
-	buf_done(&c->in);
 	gate_leave(&c->d.w->gate, &c->client);
-	c->d.w->memory.held -= HTTP1_COST;
-	loop_defer(c->d.w->loop, &c->later, free_later, c);
+	leave(c);
 }
 
 void
@@ -155,6 +163,7 @@ http1_open(struct worker *w, const struct gate_arrival *a)
 	c->d.peer = &c->peer;
 	c->client.ops = &client_ops;
 	c->client.owner = c;
+	c->http2 = a->tls == NULL ? a->http2 : 0;
 	c->dl.fn = on_deadline;
 	c->dl.arg = c;
 	buf_init_metered(&c->in, HTTP1_IN_MAX, &w->memory);
@@ -328,9 +337,40 @@ on_next(void *arg)
 /* --- events --------------------------------------------------------------- */
 
 static void
+hand_over(struct http1 *c, struct span in)
+{
+	struct worker *w = c->d.w;
+	struct gate_arrival a = { .http2 = c->http2, .before = &c->client };
+
+	a.fd = wire_release(&c->wire, &a.tls);
+	if (http2_open(w, &a, &c->peer, in) < 0)
+		gate_leave(&w->gate, &c->client);
+	leave(c);
+}
+
+/* Prior knowledge (RFC 9113, 3.3). False: it is HTTP/1 after all. */
+static bool
+take_preface(struct http1 *c, struct span in)
+{
+	switch (http2_guess(in)) {
+	case HTTP2_MAYBE:
+		wait_for_more(c, in);
+		return true;
+	case HTTP2_YES:
+		hand_over(c, in);
+		return true;
+	case HTTP2_NO:
+		break;
+	}
+	c->http2 = 0;
+	return false;
+}
+
+static void
 read_head(struct http1 *c)
 {
 	struct worker *w = c->d.w;
+	struct span in = { w->scratch, 0 };
 	size_t have = c->in.len - c->in_off;
 	ssize_t n;
 
@@ -348,7 +388,9 @@ read_head(struct http1 *c)
 		buf_clear(&c->in);
 		c->in_off = 0;
 	}
-	parse(c, (struct span){ w->scratch, have + (size_t)n });
+	in.n = have + (size_t)n;
+	if (c->http2 == 0 || !take_preface(c, in))
+		parse(c, in);
 }
 
 /* A FIN after the request: the answer may take a little while yet. */

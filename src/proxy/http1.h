@@ -47,6 +47,7 @@ struct http1 {
 	bool keep;	   /* after FLUSH */
 	bool clean;	   /* after FLUSH: nothing more is coming */
 	bool heading;	   /* HEAD: the time for a head is running */
+	uint16_t http2;	   /* streams, while it may yet speak that; else 0 */
 	uint32_t requests; /* so far */
 	uint32_t in_off;   /* of `in`, used up */
 	union {

@@ -157,8 +157,10 @@ after_sending(struct exchange *x)
 
 	if (wire_write(&x->up->wire, more) < 0)
 		x->write_shut = true;
-	if (!more && x->read_all && x->phase == EXCHANGE_SENDING)
+	if (!more && x->read_all && x->phase == EXCHANGE_SENDING) {
 		x->phase = EXCHANGE_WAITING;
+		downstream_taken(x->down);
+	}
 	update_reading(x);
 	set_deadline(x);
 }

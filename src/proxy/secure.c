@@ -32,6 +32,7 @@ new_context(const struct snapshot_listener *conf, struct tls_context **out,
 		.min_version = conf->tls13 ? TLS_1_3 : TLS_1_2,
 		.ciphers = conf->ciphers,
 		.suites = conf->ciphersuites,
+		.http2 = !(conf->flags & SNAPSHOT_LISTENER_HTTP2_NEVER),
 	};
 	int r;
 
@@ -55,7 +56,9 @@ renew(struct table_listener *l, const struct table_listener *before)
 	int r;
 
 	if (before != NULL && before->tls != NULL &&
-	    (conf->npairs == 0 || before->conf->mark == conf->mark)) {
+	    (conf->npairs == 0 ||
+		(before->conf->mark == conf->mark &&
+		    before->conf->flags == conf->flags))) {
 		l->tls = tls_context_ref(before->tls);
 		return 0;
 	}

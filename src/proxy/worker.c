@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "proxy/http1.h"
 #include "proxy/exchange.h"
+#include "proxy/http2.h"
 #include "proxy/proxy.h"
 #include "proxy/service.h"
 #include "proxy/table.h"
@@ -129,6 +130,9 @@ worker_drain(struct worker *w, uint64_t timeout_ms)
 	if (w->cells != NULL)
 		atomic_store(&w->cells->draining, 1);
 	gate_close(&w->gate);
+	LIST_EACH (c, &w->gate.clients, struct gate_client, link)
+		if (c->ops->leave != NULL)
+			c->ops->leave(c);
 	worker_idle(w);
 }
 
@@ -222,6 +226,7 @@ worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 	list_init(&w->waiting);
 	handshakes_init(&w->handshakes);
 	list_init(&w->spare);
+	list_init(&w->spare_streams);
 	worker_tick(w);
 	deadlines_init(&w->deadlines, w->loop, &w->now_ms, on_tick, w);
 	loop_timer_init(&w->waiting_tick, w->loop, on_waiting, w);
@@ -260,6 +265,7 @@ worker_done(struct worker *w)
 	retire_all(w);
 	auths_done(&w->auths);
 	exchange_free_spares(w);
+	http2_free_spares(w);
 	pipe_pool_done(&w->pipes);
 	relief_done(&w->relief);
 	loop_timer_done(&w->heartbeat);

@@ -75,6 +75,8 @@ struct worker {
 
 	struct list spare; /* exchanges, for reuse */
 	unsigned nspare;
+	struct list spare_streams; /* of HTTP/2, for reuse */
+	unsigned nspare_streams;
 
 	uint64_t now_us, now_ms;
 	struct hash_key id_key;

@@ -308,7 +308,7 @@ class Worker:
             "route tcp /tcp/\nroute unix /unix/\n")
         here = ("--port", self.rig.port)
         self.where = {"tcp": here, "default": here, "unix": ("--unix", self.socket),
-                      "tls": ("--port", secure)}
+                      "tls": ("--port", secure), "h2": ("--port", secure)}
         wait_until(lambda: answers(here), 60)
 
     def pids(self):

@@ -3,7 +3,7 @@
 /*
  * mini_control SOCKET - a stand-in for control, led by lines on stdin
  *
- *	listen ID ADDRESS [internal]	bind; says "listening ID PORT"
+ *	listen ID ADDRESS [internal|http2]	bind; says "listening ID PORT"
  *	tls ID [tls13=1] [time=MS] [most=N] CERT KEY...	of a listener, from PEM
  *	tickets N...		a key of these bytes each, the newest first
  *	begin			forget the snapshot that was being written
@@ -146,9 +146,10 @@ cmd_listen(char **w, int n)
 	listener_ids[i] = number(w[1]);
 	listeners[i].id = listener_ids[i];
 	listeners[i].address = copy(w[2]);
-	listeners[i].flags = n > 3 && strcmp(w[3], "internal") == 0
-	    ? SNAPSHOT_LISTENER_INTERNAL
-	    : 0;
+	for (int k = 3; k < n; k++)
+		listeners[i].flags |= strcmp(w[k], "internal") == 0
+		    ? SNAPSHOT_LISTENER_INTERNAL
+		    : SNAPSHOT_LISTENER_HTTP2_ALWAYS;
 	printf("listening %s %u\n", w[1],
 	    a.u.sa.sa_family == AF_INET ? ntohs(a.u.in.sin_port) : 0);
 }
@@ -470,10 +471,15 @@ ask_worker(unsigned index)
 	printf("worker pid=%d generation=%" PRIu64 " heartbeat=%" PRIu64
 	       " connections=%" PRIu64 " accepted=%" PRIu64 " requests=%" PRIu64
 	       " bad=%" PRIu64 " upstreams=%" PRIu64
-	       " draining=%d lost=%" PRIu64,
+	       " draining=%d lost=%" PRIu64 " h2=%" PRIu64 " streams=%" PRIu64
+	       " protocol=%" PRIu64 " resets=%" PRIu64 " heads=%" PRIu64
+	       " controls=%" PRIu64 " stalls=%" PRIu64 " malformed=%" PRIu64,
 	    (int)v.pid, v.generation, v.heartbeat_ms, v.connections, v.accepted,
-	    v.requests, v.bad_requests, v.upstreams, v.draining,
-	    v.buckets_lost);
+	    v.requests, v.bad_requests, v.upstreams, v.draining, v.buckets_lost,
+	    v.http2[HTTP2_N_CONNECTIONS], v.http2_streams,
+	    v.http2[HTTP2_N_PROTOCOL], v.http2[HTTP2_N_RESETS],
+	    v.http2[HTTP2_N_HEADS], v.http2[HTTP2_N_CONTROLS],
+	    v.http2[HTTP2_N_STALLS], v.http2[HTTP2_N_MALFORMED]);
 	mini_auth_print(&v);
 }
 

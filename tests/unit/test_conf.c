@@ -107,7 +107,7 @@ every_key_of_the_root_is_read(void **state)
 
 	folder_put(f, "drover.yaml",
 	    "listen: [{address: 0.0.0.0:80}, {address: '[::1]:81'},"
-	    " {address: 'unix:/x/y'}]\n"
+	    " {address: 'unix:/x/y', http2: always, http2_streams: 7}]\n"
 	    "admin: {socket: /r/a, groups: {admin: adm, read: users}}\n"
 	    "registry: {url: 'redis://u:p@h:1/2', cluster: C.1, memory: 1GiB,"
 	    " program: /bin/r}\n"
@@ -120,7 +120,11 @@ every_key_of_the_root_is_read(void **state)
 	c = folder_accept(f);
 	assert_int_equal(c->nlisten, 3);
 	assert_string_equal(c->listen[1].address, "[::1]:81");
+	assert_int_equal(c->listen[1].http2, CONF_HTTP2_TLS);
+	assert_int_equal(c->listen[1].http2_streams, 128);
 	assert_string_equal(c->listen[2].address, "unix:/x/y");
+	assert_int_equal(c->listen[2].http2, CONF_HTTP2_ALWAYS);
+	assert_int_equal(c->listen[2].http2_streams, 7);
 	assert_string_equal(c->admin.socket, "/r/a");
 	assert_string_equal(c->admin.group_admin, "adm");
 	assert_string_equal(c->admin.group_read, "users");

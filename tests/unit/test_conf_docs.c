@@ -48,6 +48,12 @@ the_example_is_a_good_configuration(void **state)
 	buf_done(&errors);
 }
 
+static bool
+is_key_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 /*
  * A line of the example as a key: its indent, and the text before the colon.
  * Comments that hold a key begin with "#" and no space but the indent.
@@ -71,8 +77,7 @@ key_of_line(struct span line, size_t *indent, struct span *key)
 	}
 	*indent = i;
 	*key = (struct span){ line.p + i, 0 };
-	while (i < line.n &&
-	    ((line.p[i] >= 'a' && line.p[i] <= 'z') || line.p[i] == '_')) {
+	while (i < line.n && is_key_char(line.p[i])) {
 		key->n++;
 		i++;
 	}

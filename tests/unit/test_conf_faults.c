@@ -75,7 +75,13 @@ static const struct {
 	    "allowed a duration from 10ms to 1h, as 250ms, 5s, 2m, 1h\n" },
 	{ "listen: [{address: '0.0.0.0:1', tsl: {}}]\n",
 	    "drover.yaml:1: listen[0].tsl: found an unknown key (tls?); "
-	    "allowed address, tls\n" },
+	    "allowed address, http2, http2_streams, tls\n" },
+	{ "listen: [{address: 1.2.3.4:5, http2: maybe}]\n",
+	    "drover.yaml:1: listen[0].http2: found \"maybe\"; allowed one of "
+	    "never, tls, always\n" },
+	{ "listen: [{address: 1.2.3.4:5, http2_streams: 0}]\n",
+	    "drover.yaml:1: listen[0].http2_streams: found 0; allowed an "
+	    "integer from 1 to 1024\n" },
 	{ "listen: [{address: 1.2.3.4:5}, {address: 1.2.3.4:5}]\n",
 	    "drover.yaml:1: listen: found 1.2.3.4:5 twice; allowed once\n" },
 	{ "admin: {socket: admin.sock}\n",

@@ -23,7 +23,8 @@
 #endif
 
 static const char full_root[] =
-    "listen: [{address: 0.0.0.0:80}, {address: '[::1]:81', tls: {ciphers: X,"
+    "listen: [{address: 0.0.0.0:80, http2: never,"
+    " http2_streams: 9}, {address: '[::1]:81', tls: {ciphers: X,"
     " certificates: [{cert: /c/a, key: k}], min_version: 1.3, handshakes: 5"
     ", ciphersuites: Y, handshake_timeout: 3s}}]\n"
     "admin: {socket: /r/a, groups: {admin: adm, read: users}}\n"

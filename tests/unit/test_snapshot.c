@@ -24,21 +24,15 @@
 static const struct snapshot_pair pairs[] = { { "cert 1", "key 1" },
 	{ "cert 2", "key 2" } };
 static const struct snapshot_listener listeners[] = {
-	{ .id = 1, .address = "0.0.0.0:80" },
+	{ .id = 1,
+	    .flags = SNAPSHOT_LISTENER_HTTP2_ALWAYS,
+	    .address = "0.0.0.0:80",
+	    .http2_streams = 7 },
 	{ .id = 2,
 	    .flags = SNAPSHOT_LISTENER_INTERNAL,
 	    .address = "unix:/run/drover/in" },
-	{ .id = 3,
-	    .flags = SNAPSHOT_LISTENER_TLS,
-	    .address = "0.0.0.0:443",
-	    .mark = 77,
-	    .tls13 = 1,
-	    .ciphers = "C",
-	    .ciphersuites = "S",
-	    .handshake_ms = 10000,
-	    .handshakes = 1024,
-	    .pairs = pairs,
-	    .npairs = 2 },
+	{ 3, SNAPSHOT_LISTENER_TLS, "0.0.0.0:443", 77, 1, "C", "S", 10000, 1024,
+	    pairs, 2, 0 },
 };
 static const struct snapshot_network networks[] = { { { 0xfd, 1, 2 }, 20 } };
 static const struct snapshot_endpoint endpoints[] = {
@@ -238,6 +232,9 @@ assert_example(const struct snapshot *s)
 	assert_int_equal(s->ntickets, 2);
 	assert_memory_equal(s->tickets, "\1\2\3", 4);
 	assert_int_equal(s->nlisteners, 3);
+	assert_int_equal(s->listeners[0].flags, SNAPSHOT_LISTENER_HTTP2_ALWAYS);
+	assert_int_equal(s->listeners[0].http2_streams, 7);
+	assert_int_equal(s->listeners[1].http2_streams, 0);
 	assert_tls(&s->listeners[2]);
 	assert_int_equal(s->listeners[1].id, 2);
 	assert_int_equal(s->listeners[1].flags, SNAPSHOT_LISTENER_INTERNAL);
@@ -433,6 +430,10 @@ what_is_out_of_bounds_is_refused(void **state)
 	    "network prefix");
 	refused(&(struct snapshot){ .listeners = &lis, .nlisteners = 1 },
 	    "listener flags");
+	lis = (struct snapshot_listener){ .address = "a",
+		.http2_streams = 1025 };
+	refused(&(struct snapshot){ .listeners = &lis, .nlisteners = 1 },
+	    "listener streams");
 	refused(&(struct snapshot){ .listeners = &tls, .nlisteners = 1 },
 	    "limits of handshakes");
 	refused(&(struct snapshot){ .listeners = &pair, .nlisteners = 1 },
