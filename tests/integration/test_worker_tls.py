@@ -164,10 +164,12 @@ def test_a_client_that_wants_to_renegotiate_is_refused(make):
     assert rig.handshakes()["done"] == 1
 
 
-def test_http_1_1_is_agreed_upon_and_what_nobody_speaks_is_refused(make):
+def test_a_protocol_is_agreed_upon_and_what_nobody_speaks_is_refused(make):
     rig = make()
-    with rig.dial(context=client(alpn=["h2", "http/1.1"])) as s:
-        assert s.selected_alpn_protocol() == "http/1.1"
+    for offered, agreed in ((["http/1.1"], "http/1.1"), (["spdy/3", "http/1.1"], "http/1.1"),
+                            (["http/1.1", "h2"], "h2")):
+        with rig.dial(context=client(alpn=offered)) as s:
+            assert s.selected_alpn_protocol() == agreed
     with pytest.raises(ssl.SSLError):
         rig.dial(context=client(alpn=["acme-tls/1"]))
 
