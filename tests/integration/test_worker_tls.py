@@ -166,7 +166,7 @@ def test_a_client_that_wants_to_renegotiate_is_refused(make):
 
 def test_http_1_1_is_agreed_upon_and_what_nobody_speaks_is_refused(make):
     rig = make()
-    with rig.dial(context=client(alpn=["h2", "http/1.1"])) as s:
+    with rig.dial(context=client(alpn=["other", "http/1.1"])) as s:
         assert s.selected_alpn_protocol() == "http/1.1"
     with pytest.raises(ssl.SSLError):
         rig.dial(context=client(alpn=["acme-tls/1"]))
