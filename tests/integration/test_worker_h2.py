@@ -19,7 +19,7 @@ from worker_rig import Rig, read_all, status
 @pytest.fixture
 def rig(tmp_path):
     r = Rig(tmp_path)
-    r.h2_port = r.listen(2, http2=True)
+    r.h2_port = r.listen(2, http="http2")
     r.web = r.origin("web.0")
     r.say("hangup")
     r.wait("hello")
@@ -543,6 +543,17 @@ def test_alpn_leads_to_http2_and_to_http1(secure):
             c.send(frame(DATA, 0, s, body[i:i + 16384]))
         c.send(frame(DATA, END, s))
         assert json.loads(c.wait(s).body)["n"] == 114688
+
+
+def test_where_it_never_may_be_alpn_agrees_on_http1(rig, tmp_path):
+    port = rig.listen(3, http="http1")
+    rig.say(f"tls 3 {Certificate(tmp_path, 'a')}")
+    rig.say("hangup")
+    rig.wait("hello")
+    rig.simple(rig.web)
+    with rig.connect(port) as plain:
+        with client(alpn=["h2", "http/1.1"]).wrap_socket(plain) as s:
+            assert s.selected_alpn_protocol() == "http/1.1"
 
 
 def test_curl_speaks_it_with_tls(secure):

@@ -102,9 +102,9 @@ class Rig:
             if line.startswith(start):
                 return line
 
-    def listen(self, number, internal=False, http2=False):
-        self.say(f"listen {number} 127.0.0.1:0 {'internal' * internal}"
-                 f" {'http2' * http2}")
+    def listen(self, number, internal=False, http=""):
+        """http: http1 for `http2: never`, http2 for `http2: always`."""
+        self.say(f"listen {number} 127.0.0.1:0 {'internal' * internal}{http}")
         return int(self.wait("listening").split()[2])
 
     def start_worker(self, i):

@@ -3,8 +3,8 @@
 /*
  * mini_control SOCKET - a stand-in for control, led by lines on stdin
  *
- *	listen ID ADDRESS [internal|http2]	bind; says "listening ID PORT"
- *	tls ID [tls13=1] [time=MS] [most=N] CERT KEY...	of a listener, from PEM
+ *	listen ID ADDRESS [internal|http1|http2]	bind; says "listening ID
+ *PORT" tls ID [tls13=1] [time=MS] [most=N] CERT KEY...	of a listener, from PEM
  *	tickets N...		a key of these bytes each, the newest first
  *	begin			forget the snapshot that was being written
  *	trust V6-ADDRESS/BITS
@@ -149,6 +149,8 @@ cmd_listen(char **w, int n)
 	for (int k = 3; k < n; k++)
 		listeners[i].flags |= strcmp(w[k], "internal") == 0
 		    ? SNAPSHOT_LISTENER_INTERNAL
+		    : strcmp(w[k], "http1") == 0
+		    ? SNAPSHOT_LISTENER_HTTP2_NEVER
 		    : SNAPSHOT_LISTENER_HTTP2_ALWAYS;
 	printf("listening %s %u\n", w[1],
 	    a.u.sa.sa_family == AF_INET ? ntohs(a.u.in.sin_port) : 0);
