@@ -231,6 +231,25 @@ an_early_answer_drops_the_rest_without_an_error(void **state)
 }
 
 static void
+an_early_answer_that_waits_for_a_window_is_told_whole(void **state)
+{
+	(void)state;
+	/* SETTINGS_INITIAL_WINDOW_SIZE = 0 */
+	add_frame(NGHTTP2_SETTINGS, 0, 0, SPAN("\0\4\0\0\0\0"));
+	add_request(1, "POST", 0, NULL);
+	go();
+	assert_int_equal(answer(&t.s[0], "HTTP/1.1 200 OK\r\n\r\n", "x"), 0);
+	h2_end(t.h, &t.s[0], true);
+	write_out();
+	assert_int_equal(count(NGHTTP2_RST_STREAM), 0);
+	add_word(NGHTTP2_WINDOW_UPDATE, 1, 1);
+	go();
+	assert_int_equal(t.sent[0].flags, NGHTTP2_FLAG_END_STREAM);
+	assert_int_equal(t.sent[1].type, NGHTTP2_RST_STREAM);
+	assert_int_equal(t.sent[1].word, NGHTTP2_NO_ERROR);
+}
+
+static void
 a_cut_answer_is_reset(void **state)
 {
 	(void)state;
@@ -355,6 +374,7 @@ main(void)
 		TEST(a_body_keeps_to_its_length),
 		TEST(trailers_end_the_body),
 		TEST(an_early_answer_drops_the_rest_without_an_error),
+		TEST(an_early_answer_that_waits_for_a_window_is_told_whole),
 		TEST(a_cut_answer_is_reset),
 		TEST(malformed_heads_are_reset),
 		TEST(goaway_comes_twice_and_lets_streams_end),
