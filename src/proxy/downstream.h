@@ -86,6 +86,7 @@ struct downstream {
 	struct exchange *x; /* NULL: none under way */
 	struct peer *peer;
 	bool raw;
+	bool http2; /* for who asks later what was spoken */
 	bool last; /* after this request the connection ends */
 	bool eof;  /* the client has shut its side; it may still read */
 };

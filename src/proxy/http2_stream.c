@@ -283,6 +283,7 @@ http2_stream_begin(struct http2 *c, const struct h2_event *ev)
 	s->d.w = c->w;
 	s->d.peer = &c->peer;
 	s->d.raw = true;
+	s->d.http2 = true;
 	list_push(&c->streams, &s->link);
 	if (h2_open(c->h2, &s->h2, ev) < 0) {
 		http2_stream_free(s);

@@ -265,7 +265,7 @@ recording_end(struct exchange *x, unsigned status, enum scoreboard_fault fault)
 	rec->method = (uint8_t)x->method;
 	rec->fault = (uint8_t)fault;
 	rec->attempts = (uint8_t)x->attempts;
-	rec->version = x->http10 ? 10 : 11;
+	rec->version = x->down->http2 ? 20 : x->http10 ? 10 : 11;
 	if (x->svc != NULL && x->svc->conf.flags & SNAPSHOT_SERVICE_UNLOGGED)
 		rec->flags |= RECORD_UNLOGGED;
 	if (x->retried)

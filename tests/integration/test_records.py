@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import subprocess
 import time
 
 from drover import all_ok, herdling, wait_for
@@ -37,6 +38,21 @@ def test_each_request_is_a_line_of_json(herd):
     assert one["end"] == "complete" and one["bytes_out"] > 0 and one["total_us"] > 0
     assert abs(time.time() - time.mktime(time.strptime(one["time"][:19], "%Y-%m-%dT%H:%M:%S")) + time.timezone) < 60
     assert (lost["status"], lost["fault"], lost["end"]) == (404, "no-route", "refused")
+
+
+def test_what_was_spoken_is_told(herd):
+    d = herd.prepare({"a": herdling()}, access_log="json")
+    d.write_top(listen=[{"address": f"127.0.0.1:{d.port}", "http2": "always"}])
+    d.start()
+    d.ready("a")
+    for version in ("--http1.0", "--http1.1", "--http2-prior-knowledge"):
+        subprocess.run(["curl", "-sf", version, "-o", "/dev/null", f"http://127.0.0.1:{d.port}/a/"], check=True,
+                       timeout=20)
+    found = wait_for(lambda: len(logged(d)) >= 3 and logged(d))
+    assert sorted(x["protocol"] for x in found) == ["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"]
+    (id,) = [x["request_id"] for x in found if x["protocol"] == "HTTP/2.0"]
+    (one,) = json.loads(d.cli("explain", "--json", id).stdout)["requests"]
+    assert one["protocol"] == "HTTP/2.0"
 
 
 def test_the_combined_format_is_the_one_that_tools_read(herd):
