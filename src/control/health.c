@@ -16,6 +16,7 @@
 #include "link/address.h"
 #include "proc/notify.h"
 #define LOG_SUBSYSTEM "control"
+#define EARLY_MS 5000 /* then it was about another process */
 #include "base/log.h"
 
 #define BODY_MAX 65536 /* of an answer to a check; more fails it */
@@ -321,6 +322,24 @@ health_init(struct replica *r)
 	probe_init(&r->liveness, r);
 }
 
+/* Whether it said so before we knew it. Each word counts once. */
+static bool
+was_early(struct control *c, pid_t pid)
+{
+	uint64_t now = loop_now(c->loop);
+
+	for (unsigned i = 0; i < HEALTH_EARLY_MAX; i++) {
+		struct early *e = &c->notify.early[i];
+
+		if (pid <= 0 || (e->pid != pid && e->group != pid) ||
+		    now - e->at > EARLY_MS)
+			continue;
+		*e = (struct early){ 0 };
+		return true;
+	}
+	return false;
+}
+
 void
 health_begin(struct replica *r)
 {
@@ -331,6 +350,9 @@ health_begin(struct replica *r)
 	/* Nothing to ask: it is ready when it runs. Redis answers PING. */
 	if (conf->kind == CONF_CHECK_NONE && !r->service->redis)
 		replica_post(r, INSTANCE_EV_PASSED, "runs");
+	else if (conf->kind == CONF_CHECK_NOTIFY &&
+	    was_early(r->service->control, r->pid))
+		replica_post(r, INSTANCE_EV_PASSED, "READY=1");
 }
 
 void
@@ -390,15 +412,32 @@ health_adopt(struct replica *r, bool up)
 
 /* --- READY=1 -------------------------------------------------------------- */
 
+/* A quick service can be heard before the keeper has told that it runs. */
+static void
+keep_early(struct control *c, pid_t pid, pid_t group)
+{
+	unsigned i = c->notify.next++ % HEALTH_EARLY_MAX;
+
+	c->notify.early[i] = (struct early){
+		.pid = pid,
+		.group = group,
+		.at = loop_now(c->loop),
+	};
+}
+
 static void
 on_message(struct control *c, const struct notify_message *m)
 {
+	pid_t group = getpgid(m->pid);
 	struct replica *r = replica_by_pid(c, m->pid);
 
+	if (!m->ready)
+		return;
 	if (r == NULL) /* a process in the group of one of ours */
-		r = replica_by_pid(c, getpgid(m->pid));
-	if (r != NULL && m->ready &&
-	    r->process_conf->readiness.kind == CONF_CHECK_NOTIFY)
+		r = replica_by_pid(c, group);
+	if (r == NULL)
+		keep_early(c, m->pid, group);
+	else if (r->process_conf->readiness.kind == CONF_CHECK_NOTIFY)
 		replica_post(r, INSTANCE_EV_PASSED, "READY=1");
 }
 

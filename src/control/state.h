@@ -28,6 +28,8 @@
 #include "model/check.h"
 #include "model/instance.h"
 
+#define HEALTH_EARLY_MAX 64
+
 #define REPLICA_ID_MAX (CONF_NAME_MAX + 6)
 #define REPLICA_TAIL_MAX 1024
 #define ADDRESS_MAX 128
@@ -262,6 +264,12 @@ struct control {
 	struct {
 		int fd;
 		struct loop_io io;
+		/* READY=1 of who is not known yet, the oldest overwritten. */
+		struct early {
+			pid_t pid, group;
+			uint64_t at;
+		} early[HEALTH_EARLY_MAX];
+		unsigned next;
 	} notify;
 
 	struct {

@@ -87,8 +87,8 @@ struct downstream {
 	struct peer *peer;
 	bool raw;
 	bool http2; /* for who asks later what was spoken */
-	bool last; /* after this request the connection ends */
-	bool eof;  /* the client has shut its side; it may still read */
+	bool last;  /* after this request the connection ends */
+	bool eof;   /* the client has shut its side; it may still read */
 };
 
 static inline int MUST_CHECK

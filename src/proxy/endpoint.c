@@ -32,6 +32,7 @@ endpoint_new(struct worker *w, const struct snapshot_endpoint *conf)
 		return NULL;
 	ep->w = w;
 	ep->refs = 1;
+	ep->serial = ++w->endpoint_count;
 	ep->cell = conf->cell;
 	ep->count = scoreboard_endpoint(w->sb, w->index, conf->cell);
 	ep->bars = scoreboard_bars(w->sb, w->index, conf->cell);

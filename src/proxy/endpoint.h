@@ -31,6 +31,7 @@ struct endpoint {
 	char name[SNAPSHOT_NAME_MAX + 1];
 	char text[SNAPSHOT_ADDRESS_MAX + 1];
 	struct address address;
+	uint64_t serial; /* of this worker, never used again */
 	uint32_t cell;
 	uint32_t weight;
 	uint64_t ready_since_ms;

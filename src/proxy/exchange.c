@@ -370,7 +370,7 @@ again(struct exchange *x, enum where where)
 
 	x->forgivable = where == RATHER_ELSEWHERE;
 	if (where != ANYWHERE)
-		x->tried[x->ntried++ % EXCHANGE_TRIED] = x->ep;
+		x->tried[x->ntried++ % EXCHANGE_TRIED] = x->ep->serial;
 	drop_upstream(x, false);
 	drop_place(x);
 	x->sent = 0;

@@ -114,10 +114,12 @@ struct exchange {
 	unsigned attempts;
 	bool fresh;   /* no pooled connection again */
 	bool retried; /* its one retry within the budget is used */
-	enum scoreboard_fault fault;		/* of the last attempt */
-	struct endpoint *tried[EXCHANGE_TRIED]; /* compared only */
+	enum scoreboard_fault fault;	/* of the last attempt */
+	uint64_t tried[EXCHANGE_TRIED]; /* serials of endpoints */
 	unsigned ntried;
 	bool forgivable; /* the last of them may be tried again */
+	uint64_t
+	    doubt_until_ms; /* whether its endpoint is dying; 0: none yet */
 
 	/* What its route adds. */
 	struct policy *policy;		    /* a reference, or NULL */
@@ -202,12 +204,12 @@ void exchange_lost(struct exchange *x, int error);
 void exchange_bad_response(struct exchange *x, const char *why);
 
 static inline bool
-exchange_tried(const struct exchange *x, const struct endpoint *ep)
+exchange_tried(const struct exchange *x, uint64_t serial)
 {
 	unsigned n = x->ntried < EXCHANGE_TRIED ? x->ntried : EXCHANGE_TRIED;
 
 	for (unsigned i = 0; i < n; i++)
-		if (x->tried[i] == ep)
+		if (x->tried[i] == serial)
 			return true;
 	return false;
 }

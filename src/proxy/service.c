@@ -139,7 +139,8 @@ on_usable(void *arg, uint32_t i)
 	struct picking *p = arg;
 	struct endpoint *ep = p->s->endpoints[i];
 
-	if (exchange_tried(p->x, ep) || (ep->down && p->despair < THE_DOWN) ||
+	if (exchange_tried(p->x, ep->serial) ||
+	    (ep->down && p->despair < THE_DOWN) ||
 	    (p->despair < THE_EJECTED &&
 		outlier_is_out(&ep->outlier, p->s->w->now_ms)))
 		return false;
@@ -250,19 +251,33 @@ pick(struct service *s, struct exchange *x, enum despair despair)
 }
 
 /*
+ * It hung up on x, and still listens: a process that is being killed closes one
+ * descriptor after the other. Soon it is known.
+ */
+static bool
+doubtful(const struct service *s, struct exchange *x)
+{
+	if (x->fault != FAULT_RESET || !x->idempotent || s->nendpoints == 0)
+		return false;
+	if (x->doubt_until_ms == 0)
+		x->doubt_until_ms = s->w->now_ms + SERVICE_DOUBT_MS;
+	return s->w->now_ms < x->doubt_until_ms;
+}
+
+/*
  * The last one has just died here; control is hearing of it, too, and its next
  * snapshot tells whether another is on its way. Not waited for without end:
  * control itself may be away.
  */
 static bool
-settling(struct service *s)
+settling(struct service *s, struct exchange *x)
 {
 	bool down = false;
 
 	for (uint32_t i = 0; i < s->nendpoints && !down; i++)
 		down = s->endpoints[i]->down;
 	if (!down)
-		return false;
+		return doubtful(s, x);
 	if (s->settle_until_ms == 0)
 		s->settle_until_ms = s->w->now_ms + SERVICE_SETTLE_MS;
 	return s->w->now_ms < s->settle_until_ms;
@@ -278,7 +293,7 @@ service_pick(struct service *s, struct exchange *x)
 		v = pick(s, x, THE_EJECTED);
 	if (v != SERVICE_NONE)
 		return v;
-	return settling(s) ? SERVICE_START : pick(s, x, THE_DOWN);
+	return settling(s, x) ? SERVICE_START : pick(s, x, THE_DOWN);
 }
 
 /* --- ejection ------------------------------------------------------------- */

@@ -30,6 +30,7 @@
 
 #define SERVICE_TICK_MS 5
 #define SERVICE_WARM_MS 50     /* between steps of a slow start */
+#define SERVICE_DOUBT_MS 50    /* whether the one that hung up is dying */
 #define SERVICE_SETTLE_MS 1000 /* all refused: what the next snapshot says */
 #define SERVICE_PATIENCE_US                               \
 	20000 /* then an older waiter elsewhere is passed \

@@ -81,6 +81,7 @@ struct worker {
 	uint64_t now_us, now_ms;
 	struct hash_key id_key;
 	uint64_t id_count;
+	uint64_t endpoint_count; /* ever */
 
 	struct loop_timer heartbeat;
 	struct loop_signal on_term, on_int, on_poke;

@@ -287,7 +287,7 @@ def test_liveness_by_exec_and_by_connect(herd, tmp_path):
 
 
 def test_ready_by_notify(herd):
-    spec = herdling("--notify", 1, "--never-ready", 1, ready="notify")
+    spec = herdling("--notify", 1, "--never-ready", 1, ready="notify", replicas=20)
     del spec["readiness"]
     d = herd({"n": spec})
     d.ready("n")

@@ -671,3 +671,20 @@ def test_when_only_ejected_ones_are_left_they_are_asked(rig):
     for _ in range(10):
         assert rig.get("/token?t=1")[0] == 200
     bad.close()
+
+
+def test_a_new_endpoint_in_the_memory_of_one_that_was_tried_is_a_new_one(rig):
+    old = rig.origin("web.0")
+    rig.simple(old, options="start_wait=5000")
+    for i in range(10):
+        old.kill()
+        answers = []
+        t = threading.Thread(target=lambda: answers.append(rig.get("/token?t=1")[0]))
+        t.start()
+        time.sleep(0.05)  # it was refused, and waits
+        rig.publish("service web 0 flags=1 start_wait=5000\nroute web /\n")
+        new = rig.origin(f"web{i}.0")
+        rig.simple(new, options="start_wait=5000", first=1 + i)
+        t.join()
+        assert answers == [200], i
+        old = new
