@@ -55,27 +55,93 @@ pick_least(struct balance *b)
 
 /* --- round robin ---------------------------------------------------------- */
 
-/* Everybody who can play gains his weight; the richest pays for all. */
+#define ROUND (UINT64_C(1) << 32) /* what a weight of 1 waits for its turn */
+
+/* Equals in the order of the list. */
+static bool
+before(const struct balance_endpoint *e, uint32_t i, uint32_t k)
+{
+	int64_t d = (int64_t)(e[i].due - e[k].due);
+
+	return d < 0 || (d == 0 && i < k);
+}
+
+/* Whoever is in this place waits longer now. */
+static void
+sink(struct balance_endpoint *e, uint32_t n, uint32_t at)
+{
+	uint32_t i = e[at].place, below;
+
+	while ((below = 2 * at + 1) < n) {
+		if (below + 1 < n &&
+		    before(e, e[below + 1].place, e[below].place))
+			below++;
+		if (before(e, i, e[below].place))
+			break;
+		e[at].place = e[below].place;
+		at = below;
+	}
+	e[at].place = i;
+}
+
+void
+balance_begin(struct balance_endpoint *endpoints, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		endpoints[i].place = i;
+	for (uint32_t at = n / 2; at-- > 0;)
+		sink(endpoints, n, at);
+}
+
+uint64_t
+balance_now(const struct balance_endpoint *endpoints, uint32_t n)
+{
+	return n == 0 ? 0 : endpoints[endpoints[0].place].due;
+}
+
+/* In the middle of its round: the turns of unequal ones fall apart. */
+uint64_t
+balance_first(uint32_t weight, uint64_t now)
+{
+	return now + ROUND / weight / 2;
+}
+
+static uint32_t
+take_turn(struct balance *b, uint32_t at)
+{
+	struct balance_endpoint *e = b->endpoints;
+	uint32_t i = e[at].place;
+
+	e[i].due += ROUND / e[i].weight;
+	sink(e, b->n, at);
+	return i;
+}
+
+/* Few can be had: the first that is due among them. */
+static uint32_t
+scan_due(struct balance *b)
+{
+	const struct balance_endpoint *e = b->endpoints;
+	uint32_t best = BALANCE_NONE;
+
+	for (uint32_t at = 0; at < b->n; at++)
+		if (b->ops->usable(b->arg, e[at].place) &&
+		    (best == BALANCE_NONE ||
+			before(e, e[at].place, e[best].place)))
+			best = at;
+	return best == BALANCE_NONE ? BALANCE_NONE : take_turn(b, best);
+}
+
 static uint32_t
 pick_round_robin(struct balance *b)
 {
-	uint32_t best = BALANCE_NONE;
-	int64_t total = 0;
+	for (int tries = 0; tries < BALANCE_SCAN; tries++) {
+		uint32_t i = take_turn(b, 0);
 
-	for (uint32_t i = 0; i < b->n; i++) {
-		struct balance_endpoint *e = &b->endpoints[i];
-
-		if (!b->ops->usable(b->arg, i))
-			continue;
-		e->credit += e->weight;
-		total += e->weight;
-		if (best == BALANCE_NONE ||
-		    e->credit > b->endpoints[best].credit)
-			best = i;
+		if (b->ops->usable(b->arg, i))
+			return i;
 	}
-	if (best != BALANCE_NONE)
-		b->endpoints[best].credit -= total;
-	return best;
+	return scan_due(b);
 }
 
 /* --- hash ----------------------------------------------------------------- */
@@ -105,17 +171,17 @@ mix(uint64_t key, uint64_t identity)
 
 /* Weighted rendezvous: the least of -log(hash) / weight wins. */
 static uint32_t
-pick_hash(struct balance *b, uint64_t key)
+scan_hash(struct balance *b, uint64_t slot, bool all)
 {
 	uint32_t best = BALANCE_NONE;
 	uint64_t best_hash = 0, best_score = 0;
 
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct balance_endpoint *e = &b->endpoints[i];
-		uint64_t hash = mix(key, e->identity);
+		uint64_t hash = mix(slot, e->identity);
 		uint64_t score = (minus_log2(hash) << 20) / e->weight;
 
-		if (!b->ops->usable(b->arg, i))
+		if (!all && !b->ops->usable(b->arg, i))
 			continue;
 		if (best != BALANCE_NONE &&
 		    (score > best_score ||
@@ -126,6 +192,29 @@ pick_hash(struct balance *b, uint64_t key)
 		best_score = score;
 	}
 	return best;
+}
+
+static uint32_t
+owner_of(struct balance *b, uint64_t slot)
+{
+	uint32_t i;
+
+	if (b->owners == NULL)
+		return scan_hash(b, slot, true);
+	if (b->owners[slot] != 0)
+		return b->owners[slot] - 1U;
+	i = scan_hash(b, slot, true);
+	b->owners[slot] = (uint16_t)(i + 1);
+	return i;
+}
+
+static uint32_t
+pick_hash(struct balance *b, uint64_t key)
+{
+	uint64_t slot = mix(key, 0) % BALANCE_SLOTS;
+	uint32_t i = owner_of(b, slot);
+
+	return b->ops->usable(b->arg, i) ? i : scan_hash(b, slot, false);
 }
 
 uint32_t

@@ -11,10 +11,17 @@
  *  - least: the fewest requests for their weight. Up to BALANCE_SCAN endpoints
  *    all are looked at; above, two drawn at random (power of two choices), and
  *    all only if neither can be had. Ties are broken at random.
- *  - round robin: in turn, smoothly by weight (5:1:1 gives a a b a c a a).
- *  - hash: the highest of hash(key, endpoint) by weight (rendezvous), so that
- *    a key stays where it is when others come and go. The next highest when
- *    the first cannot be had.
+ *  - round robin: in turn, smoothly by weight (5:1:1 gives a a a b c a a). Each
+ *    endpoint is due again 1/weight after its last turn, and the first in a
+ *    heap of those times is next; one that cannot be had loses its turn.
+ *  - hash: a key is one of BALANCE_SLOTS, and a slot belongs to the endpoint
+ *    with the highest hash(slot, endpoint) by weight (rendezvous), so that it
+ *    stays where it is when others come and go. The next highest when the
+ *    first cannot be had.
+ *
+ * What a choice costs does not grow with the endpoints, but for the logarithm
+ * of the heap, as long as most of them can be had: owners remembers whose a
+ * slot is once somebody asked for it.
  *
  * Weights are effective ones: configured, times 10 % to 100 % during the slow
  * start (balance_slow_start()).
@@ -30,6 +37,7 @@
 #include "base/str.h"
 
 #define BALANCE_SCAN 8
+#define BALANCE_SLOTS 65536 /* with 1,000 endpoints shares differ by 12 % */
 #define BALANCE_SLOW_START_MS 10000
 #define BALANCE_NONE UINT32_MAX
 
@@ -46,7 +54,8 @@ enum balance_key {
 struct balance_endpoint {
 	uint64_t identity; /* stable hash of its name */
 	uint32_t weight;   /* at least 1 */
-	int64_t credit;	   /* round robin's; 0 at first */
+	uint32_t place;	   /* round robin's heap: who is in the place of mine */
+	uint64_t due;	   /* its next turn; only differences count */
 };
 
 struct balance_ops {
@@ -59,6 +68,11 @@ struct balance_ops {
 struct balance {
 	struct balance_endpoint *endpoints; /* borrowed */
 	uint32_t n;
+	/*
+	 * Hash: 1 + the owner of each slot, 0 where nobody asked; borrowed.
+	 * All 0 again when a weight changes. NULL: looked for each time.
+	 */
+	uint16_t *owners;
 	struct rng *rng; /* borrowed */
 	const struct balance_ops *ops;
 	void *arg;
@@ -67,6 +81,15 @@ struct balance {
 /* An index, or BALANCE_NONE when none is usable. key is for BALANCE_HASH. */
 uint32_t balance_pick(
     struct balance *b, enum balance_policy policy, uint64_t key);
+
+/*
+ * Round robin over a new list begins; every weight and every due is set. Where
+ * it is now, and when somebody new is due, so that he gets no more than his
+ * share; both within the same list.
+ */
+void balance_begin(struct balance_endpoint *endpoints, uint32_t n);
+uint64_t balance_now(const struct balance_endpoint *endpoints, uint32_t n);
+uint64_t balance_first(uint32_t weight, uint64_t now);
 
 /* The weight of an endpoint that has been ready for age_ms; at least 1. */
 uint32_t balance_slow_start(uint32_t weight, uint64_t age_ms);

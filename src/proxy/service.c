@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proxy/endpoint.h"
 #include "proxy/exchange.h"
@@ -48,8 +49,10 @@ drop_endpoints(struct service *s)
 		endpoint_unref(s->endpoints[i]);
 	free(s->endpoints);
 	free(s->weights);
+	free(s->owners);
 	s->endpoints = NULL;
 	s->weights = NULL;
+	s->owners = NULL;
 	s->nendpoints = 0;
 }
 
@@ -82,7 +85,7 @@ set_kinds(struct service *s)
 void
 service_apply(struct service *s, const struct snapshot_service *conf,
     uint32_t index, struct endpoint **endpoints,
-    struct balance_endpoint *weights)
+    struct balance_endpoint *weights, uint16_t *owners)
 {
 	drop_endpoints(s);
 	s->conf = *conf;
@@ -91,6 +94,7 @@ service_apply(struct service *s, const struct snapshot_service *conf,
 	s->gone = false;
 	s->endpoints = endpoints;
 	s->weights = weights;
+	s->owners = owners;
 	s->nendpoints = conf->nendpoints;
 	s->warming = true;
 	s->warmed_ms = 0;
@@ -166,21 +170,30 @@ static const struct balance_ops picking_ops = {
 	.load = on_load,
 };
 
+static uint32_t
+weight_now(const struct endpoint *ep, uint64_t now, bool *still)
+{
+	uint64_t since = ep->ready_since_ms;
+	uint64_t age = since == 0 ? UINT64_MAX : now > since ? now - since : 0;
+
+	*still |= age < BALANCE_SLOW_START_MS;
+	return balance_slow_start(ep->weight, age);
+}
+
 static void
 warm_up(struct service *s)
 {
-	bool still = false;
+	bool still = false, changed = false;
 
 	for (uint32_t i = 0; i < s->nendpoints; i++) {
-		struct endpoint *ep = s->endpoints[i];
-		uint64_t now = s->w->now_ms, since = ep->ready_since_ms;
-		uint64_t age = since == 0 ? UINT64_MAX
-		    : now > since	  ? now - since
-					  : 0;
+		uint32_t weight = weight_now(
+		    s->endpoints[i], s->w->now_ms, &still);
 
-		s->weights[i].weight = balance_slow_start(ep->weight, age);
-		still |= age < BALANCE_SLOW_START_MS;
+		changed |= weight != s->weights[i].weight;
+		s->weights[i].weight = weight;
 	}
+	if (changed && s->owners != NULL)
+		memset(s->owners, 0, BALANCE_SLOTS * sizeof(*s->owners));
 	s->warming = still;
 	s->warmed_ms = s->w->now_ms;
 }
@@ -192,6 +205,7 @@ choose(struct picking *p)
 	struct balance b = {
 		.endpoints = s->weights,
 		.n = s->nendpoints,
+		.owners = s->owners,
 		.rng = &s->w->rng,
 		.ops = &picking_ops,
 		.arg = p,

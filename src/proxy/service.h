@@ -52,6 +52,7 @@ struct service {
 
 	struct endpoint **endpoints;
 	struct balance_endpoint *weights; /* as many */
+	uint16_t *owners;		  /* of slots: balance.h; or NULL */
 	uint32_t nendpoints;
 	bool warming;		  /* some endpoint is in its slow start */
 	uint64_t warmed_ms;	  /* when the weights were last made */
@@ -77,7 +78,7 @@ void service_unref(struct service *s);
  */
 void service_apply(struct service *s, const struct snapshot_service *conf,
     uint32_t index, struct endpoint **endpoints,
-    struct balance_endpoint *weights);
+    struct balance_endpoint *weights, uint16_t *owners);
 void service_retire(struct service *s); /* no snapshot names it any more */
 
 enum service_verdict {

@@ -21,6 +21,7 @@
 struct fresh {
 	struct endpoint **endpoints;
 	struct balance_endpoint *weights;
+	uint16_t *owners;
 	uint32_t n;
 };
 
@@ -32,13 +33,67 @@ struct building {
 
 /* --- services ------------------------------------------------------------- */
 
-static struct endpoint *
-find_endpoint(const struct service *s, const struct snapshot_endpoint *conf)
+/* Mostly where it was. Its place, or nendpoints. */
+static uint32_t
+find_endpoint(const struct service *s, const struct snapshot_endpoint *conf,
+    uint32_t hint)
 {
+	if (hint < s->nendpoints && endpoint_is(s->endpoints[hint], conf))
+		return hint;
 	for (uint32_t i = 0; i < s->nendpoints; i++)
 		if (endpoint_is(s->endpoints[i], conf))
-			return s->endpoints[i];
-	return NULL;
+			return i;
+	return s->nendpoints;
+}
+
+/* Round robin goes on where it was. */
+static int
+build_endpoint(struct building *b, const struct service *s,
+    const struct snapshot_endpoint *e, struct fresh *f)
+{
+	struct balance_endpoint *weight = &f->weights[f->n];
+	uint32_t was = find_endpoint(s, e, f->n);
+	struct endpoint *ep;
+
+	ep = was < s->nendpoints ? endpoint_ref(s->endpoints[was])
+				 : endpoint_new(b->w, e);
+	if (ep == NULL)
+		return -ENOMEM;
+	f->endpoints[f->n++] = ep;
+	weight->weight = e->weight;
+	weight->identity = balance_hash(span_of(e->name));
+	weight->due = was < s->nendpoints
+	    ? s->weights[was].due
+	    : balance_first(e->weight, balance_now(s->weights, s->nendpoints));
+	return 0;
+}
+
+static bool
+same_weights(const struct service *s, const struct fresh *f)
+{
+	if (s->nendpoints != f->n)
+		return false;
+	for (uint32_t i = 0; i < f->n; i++)
+		if (s->weights[i].identity != f->weights[i].identity ||
+		    s->weights[i].weight != f->weights[i].weight)
+			return false;
+	return true;
+}
+
+/* Whose the slots of a hash are; known already if nobody came or went. */
+static int
+build_owners(const struct service *s, const struct snapshot_service *conf,
+    struct fresh *f)
+{
+	if (conf->balance != BALANCE_HASH || f->n <= BALANCE_SCAN)
+		return 0;
+	f->owners = calloc(BALANCE_SLOTS, sizeof(*f->owners));
+	if (f->owners == NULL)
+		return -ENOMEM;
+	if (s->owners != NULL && same_weights(s, f))
+		memcpy(
+		    f->owners, s->owners, BALANCE_SLOTS * sizeof(*f->owners));
+	return 0;
 }
 
 static int
@@ -50,18 +105,11 @@ build_endpoints(struct building *b, struct service *s,
 	    conf->nendpoints + 1, sizeof(struct balance_endpoint));
 	if (f->endpoints == NULL || f->weights == NULL)
 		return -ENOMEM;
-	for (; f->n < conf->nendpoints; f->n++) {
-		const struct snapshot_endpoint *e = &conf->endpoints[f->n];
-		struct endpoint *ep = find_endpoint(s, e);
-
-		ep = ep != NULL ? endpoint_ref(ep) : endpoint_new(b->w, e);
-		if (ep == NULL)
+	while (f->n < conf->nendpoints)
+		if (build_endpoint(b, s, &conf->endpoints[f->n], f) < 0)
 			return -ENOMEM;
-		f->endpoints[f->n] = ep;
-		f->weights[f->n].weight = e->weight;
-		f->weights[f->n].identity = balance_hash(span_of(e->name));
-	}
-	return 0;
+	balance_begin(f->weights, f->n);
+	return build_owners(s, conf, f);
 }
 
 /* The one that is there, or a new one; one with another cell is another. */
@@ -246,16 +294,6 @@ retire_endpoints(struct service *s, const struct fresh *f)
 			endpoint_retire(s->endpoints[i]);
 }
 
-/* Round robin goes on where it was. */
-static void
-carry_credit(const struct service *s, struct fresh *f)
-{
-	for (uint32_t i = 0; i < f->n; i++)
-		for (uint32_t k = 0; k < s->nendpoints; k++)
-			if (f->endpoints[i] == s->endpoints[k])
-				f->weights[i].credit = s->weights[k].credit;
-}
-
 static void
 apply_service(struct building *b, uint32_t i)
 {
@@ -264,12 +302,12 @@ apply_service(struct building *b, uint32_t i)
 	struct fresh *f = &b->fresh[i];
 
 	retire_endpoints(s, f);
-	carry_credit(s, f);
 	for (uint32_t k = 0; k < f->n; k++)
 		endpoint_renew(f->endpoints[k], &conf->endpoints[k]);
-	service_apply(s, conf, i, f->endpoints, f->weights);
+	service_apply(s, conf, i, f->endpoints, f->weights, f->owners);
 	f->endpoints = NULL;
 	f->weights = NULL;
+	f->owners = NULL;
 	f->n = 0;
 }
 
@@ -321,6 +359,7 @@ drop_fresh(struct building *b)
 			endpoint_unref(f->endpoints[k]);
 		free(f->endpoints);
 		free(f->weights);
+		free(f->owners);
 	}
 	free(b->fresh);
 }

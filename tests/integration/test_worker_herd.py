@@ -271,6 +271,83 @@ def test_a_key_stays_with_its_endpoint(pair, kind, where):
         assert before[k] == after[k] or before[k] == "web.3"
 
 
+@pytest.fixture
+def crowd(rig):
+    """Publishes endpoints of these cells, all of them one fast origin."""
+    path = os.path.join(rig.dir, "fast.sock")
+    fast = subprocess.Popen([tool("origin"), "unix:" + path])
+    try:
+        while not os.path.exists(path):
+            time.sleep(0.01)
+
+        def publish(cells, options, weights=None):
+            rig.publish(f"service web 0 {options}\n" + "".join(
+                f"endpoint web.{i} {i} unix:{path} {(weights or {}).get(i, 100)}\n" for i in cells) + "route web /")
+
+        yield publish
+    finally:
+        fast.kill()
+        fast.wait()
+
+
+def test_keys_stay_among_many_when_one_goes(rig, crowd):
+    def owners(cells):
+        seen = {i: rig.ask("endpoint", i)["requests"] for i in cells}
+        out = {}
+        for k in range(40):
+            assert rig.get("/", headers={"X-Room": f"room{k}"})[0] == 200
+            now = {i: rig.ask("endpoint", i)["requests"] for i in cells}
+            (out[k],) = [i for i in cells if now[i] > seen[i]]
+            seen = now
+        return out
+
+    options = "balance=2 hash_kind=0 hash=X-Room"
+    crowd(range(12), options)
+    before = owners(range(12))
+    assert len(set(before.values())) > 6
+    crowd(range(12), options)  # nobody came or went
+    assert owners(range(12)) == before
+    gone = before[0]
+    crowd([i for i in range(12) if i != gone], options)
+    after = owners([i for i in range(12) if i != gone])
+    assert all(before[k] in (after[k], gone) for k in before)
+    crowd(range(12), options)
+    assert owners(range(12)) == before
+
+
+def test_keys_come_over_to_one_that_warms_up(rig, crowd):
+    def mine():
+        before = rig.ask("endpoint", 0)["requests"]
+        c = rig.http()
+        for k in range(400):
+            c.request("GET", "/", headers={"X-Room": f"room{k}"})
+            assert c.getresponse().read()
+        c.close()
+        return rig.ask("endpoint", 0)["requests"] - before
+
+    # A tenth of its weight at first, and a tenth more each 1.1 s.
+    crowd(range(12), "balance=2 hash_kind=0 hash=X-Room", {0: f"1000 {time.monotonic_ns() // 10**6}"})
+    cold = mine()
+    assert cold < 120
+    end = time.monotonic() + 10
+    while mine() < cold + 20:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_turns_go_on_through_snapshots(rig, crowd):
+    for _ in range(30):
+        crowd(range(3), "balance=1")
+        assert rig.get("/")[0] == 200
+    assert [rig.ask("endpoint", i)["requests"] for i in range(3)] == [10] * 3
+    # Somebody new gets a share, and does not catch up.
+    crowd([3, 0, 1, 2], "balance=1")
+    for _ in range(40):
+        assert rig.get("/")[0] == 200
+    counts = [rig.ask("endpoint", i)["requests"] for i in range(4)]
+    assert 9 <= counts[3] <= 11 and max(counts) <= 21 and min(counts[:3]) >= 19
+
+
 # --- limits ------------------------------------------------------------------
 
 def test_concurrency_is_never_overshot_by_two_workers(pair):

@@ -17,13 +17,16 @@
 #include "model/histogram.h"
 
 #define MOST 64
+#define CROWD 1000
 
 struct world {
 	struct balance b;
-	struct balance_endpoint e[MOST];
-	uint32_t load[MOST];
-	bool off[MOST];
-	unsigned asked; /* how many loads were looked at */
+	struct balance_endpoint e[CROWD];
+	uint32_t load[CROWD];
+	bool off[CROWD];
+	unsigned asked;	 /* how many loads were looked at */
+	unsigned usable; /* whether it can be had was asked so often */
+	uint16_t owners[BALANCE_SLOTS];
 	struct rng rng;
 };
 
@@ -32,6 +35,7 @@ on_usable(void *arg, uint32_t i)
 {
 	struct world *w = arg;
 
+	w->usable++;
 	return !w->off[i];
 }
 
@@ -51,14 +55,25 @@ world_init(struct world *w, uint32_t n)
 {
 	memset(w, 0, sizeof(*w));
 	rng_seed(&w->rng, 7);
-	w->b = (struct balance){ w->e, n, &w->rng, &ops, w };
+	w->b = (struct balance){ w->e, n, NULL, &w->rng, &ops, w };
 	for (uint32_t i = 0; i < n; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "web.%u", i);
 		w->e[i].weight = 100;
 		w->e[i].identity = balance_hash(span_of(name));
+		w->e[i].due = balance_first(100, 0);
 	}
+	balance_begin(w->e, n);
+}
+
+/* As a snapshot does it that changes a weight before anybody was asked. */
+static void
+set_weight(struct world *w, uint32_t i, uint32_t weight)
+{
+	w->e[i].weight = weight;
+	w->e[i].due = balance_first(weight, 0);
+	balance_begin(w->e, w->b.n);
 }
 
 static void
@@ -137,17 +152,158 @@ the_one_that_is_left_is_always_found(void **state)
 static void
 round_robin_is_smooth(void **state)
 {
-	static const uint32_t turns[] = { 0, 0, 1, 0, 2, 0, 0 };
+	static const uint32_t turns[] = { 0, 0, 0, 1, 2, 0, 0 };
 	struct world w;
 
 	(void)state;
 	world_init(&w, 3);
-	w.e[0].weight = 500;
+	set_weight(&w, 0, 500);
 	for (int round_ = 0; round_ < 3; round_++)
 		for (size_t i = 0; i < ARRAY_LEN(turns); i++)
 			assert_int_equal(
 			    balance_pick(&w.b, BALANCE_ROUND_ROBIN, 0),
 			    turns[i]);
+}
+
+static void
+round_robin_of_a_crowd_is_exact_and_cheap(void **state)
+{
+	struct world w;
+	static unsigned seen[CROWD];
+
+	(void)state;
+	world_init(&w, CROWD);
+	for (uint32_t i = 0; i < CROWD; i += 10)
+		set_weight(&w, i, 1000);
+	/* A round: each of 900 once, each of 100 ten times; three of them. */
+	for (int k = 0; k < 3 * 1900; k++)
+		seen[balance_pick(&w.b, BALANCE_ROUND_ROBIN, 0)]++;
+	for (uint32_t i = 0; i < CROWD; i++)
+		assert_int_equal(seen[i], i % 10 == 0 ? 30 : 3);
+	assert_int_equal(w.usable, 3 * 1900);
+}
+
+static void
+who_cannot_be_had_loses_the_turn_and_gets_no_burst_for_it(void **state)
+{
+	struct world w;
+	unsigned seen[3] = { 0 };
+
+	(void)state;
+	world_init(&w, 3);
+	w.off[1] = true;
+	for (int k = 0; k < 1000; k++)
+		seen[balance_pick(&w.b, BALANCE_ROUND_ROBIN, 0)]++;
+	assert_int_equal(seen[0], 500);
+	assert_int_equal(seen[2], 500);
+	w.off[1] = false;
+	memset(seen, 0, sizeof(seen));
+	for (int k = 0; k < 30; k++)
+		seen[balance_pick(&w.b, BALANCE_ROUND_ROBIN, 0)]++;
+	for (int i = 0; i < 3; i++)
+		assert_in_range(seen[i], 9, 11);
+}
+
+static void
+a_few_that_cannot_be_had_cost_nobody_a_scan(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, CROWD);
+	for (uint32_t i = 0; i < CROWD; i += 100)
+		w.off[i] = true;
+	for (int k = 0; k < 3 * (CROWD - 10); k++)
+		(void)balance_pick(&w.b, BALANCE_ROUND_ROBIN, 0);
+	assert_in_range(w.usable, 3 * CROWD - 10, 3 * CROWD + 10);
+}
+
+static void
+somebody_new_gets_his_share_and_no_more(void **state)
+{
+	struct world w;
+	unsigned seen[3] = { 0 };
+
+	(void)state;
+	world_init(&w, 2);
+	for (int k = 0; k < 1001; k++)
+		(void)balance_pick(&w.b, BALANCE_ROUND_ROBIN, 0);
+	w.e[2] = w.e[1];
+	w.e[2].due = balance_first(100, balance_now(w.e, 2));
+	w.b.n = 3;
+	balance_begin(w.e, 3);
+	for (int k = 0; k < 30; k++)
+		seen[balance_pick(&w.b, BALANCE_ROUND_ROBIN, 0)]++;
+	for (int i = 0; i < 3; i++)
+		assert_in_range(seen[i], 9, 11);
+	assert_int_equal(balance_now(w.e, 0), 0);
+}
+
+static void
+what_is_due_may_pass_the_end_of_its_count(void **state)
+{
+	struct world w;
+	unsigned seen[3] = { 0 };
+
+	(void)state;
+	world_init(&w, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		w.e[i].due -= UINT64_C(1) << 30;
+	for (int k = 0; k < 300; k++)
+		seen[balance_pick(&w.b, BALANCE_ROUND_ROBIN, 0)]++;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(seen[i], 100);
+}
+
+static void
+a_slot_is_looked_for_once_and_its_owner_is_the_same(void **state)
+{
+	static uint32_t owner[2000];
+	static unsigned seen[CROWD];
+	unsigned most = 0, slots = 0;
+	struct world w;
+
+	(void)state;
+	world_init(&w, CROWD);
+	for (uint64_t k = 0; k < ARRAY_LEN(owner); k++)
+		owner[k] = balance_pick(&w.b, BALANCE_HASH, k);
+	w.b.owners = w.owners;
+	for (int twice = 0; twice < 2; twice++) {
+		w.usable = 0;
+		for (uint64_t k = 0; k < ARRAY_LEN(owner); k++)
+			assert_int_equal(
+			    balance_pick(&w.b, BALANCE_HASH, k), owner[k]);
+		assert_int_equal(w.usable, ARRAY_LEN(owner));
+	}
+	/* All slots, and nobody has much more than the 66 that are his. */
+	for (uint64_t k = 0; k < 12 * BALANCE_SLOTS; k++)
+		(void)balance_pick(&w.b, BALANCE_HASH, k);
+	for (uint32_t s = 0; s < BALANCE_SLOTS; s++) {
+		slots += w.owners[s] != 0;
+		if (w.owners[s] != 0 && ++seen[w.owners[s] - 1] > most)
+			most = seen[w.owners[s] - 1];
+	}
+	assert_true(slots > BALANCE_SLOTS * 99 / 100);
+	assert_true(most < 66 * 3 / 2);
+}
+
+static void
+a_slot_whose_owner_cannot_be_had_goes_to_the_next(void **state)
+{
+	struct world w;
+	uint32_t owner, next;
+
+	(void)state;
+	world_init(&w, MOST);
+	w.b.owners = w.owners;
+	owner = balance_pick(&w.b, BALANCE_HASH, 7);
+	w.off[owner] = true;
+	next = balance_pick(&w.b, BALANCE_HASH, 7);
+	assert_int_not_equal(next, owner);
+	assert_int_equal(balance_pick(&w.b, BALANCE_HASH, 7), next);
+	/* It is back, and what was known of the slot was not lost. */
+	w.off[owner] = false;
+	assert_int_equal(balance_pick(&w.b, BALANCE_HASH, 7), owner);
 }
 
 static void
@@ -294,6 +450,16 @@ main(void)
 		cmocka_unit_test(two_choices_are_enough_for_many),
 		cmocka_unit_test(the_one_that_is_left_is_always_found),
 		cmocka_unit_test(round_robin_is_smooth),
+		cmocka_unit_test(round_robin_of_a_crowd_is_exact_and_cheap),
+		cmocka_unit_test(
+		    who_cannot_be_had_loses_the_turn_and_gets_no_burst_for_it),
+		cmocka_unit_test(a_few_that_cannot_be_had_cost_nobody_a_scan),
+		cmocka_unit_test(somebody_new_gets_his_share_and_no_more),
+		cmocka_unit_test(what_is_due_may_pass_the_end_of_its_count),
+		cmocka_unit_test(
+		    a_slot_is_looked_for_once_and_its_owner_is_the_same),
+		cmocka_unit_test(
+		    a_slot_whose_owner_cannot_be_had_goes_to_the_next),
 		cmocka_unit_test(a_key_moves_only_when_its_endpoint_goes),
 		cmocka_unit_test(hash_follows_the_weight),
 		cmocka_unit_test(slow_start_climbs_to_the_whole_weight),
