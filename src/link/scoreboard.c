@@ -322,26 +322,34 @@ scoreboard_service_view(const struct scoreboard *sb, unsigned cell,
 			add_service(v, &sb->map->areas[w].services[cell]);
 }
 
+struct scoreboard_load
+scoreboard_load(const struct scoreboard *sb, unsigned cell)
+{
+	struct scoreboard_load sum = { 0, 0 };
+	unsigned n = top(sb);
+
+	for (unsigned w = 0; w < n; w++) {
+		const struct scoreboard_endpoint *e =
+		    &sb->map->areas[w].endpoints[cell];
+
+		if (!alive(sb, w))
+			continue;
+		sum.inflight += LOAD(e->inflight);
+		sum.tunnels += LOAD(e->tunnels);
+	}
+	return sum;
+}
+
 unsigned
 scoreboard_inflight(const struct scoreboard *sb, unsigned cell)
 {
-	unsigned sum = 0;
-
-	for (unsigned w = 0; w < top(sb); w++)
-		if (alive(sb, w))
-			sum += LOAD(sb->map->areas[w].endpoints[cell].inflight);
-	return sum;
+	return scoreboard_load(sb, cell).inflight;
 }
 
 unsigned
 scoreboard_tunnels(const struct scoreboard *sb, unsigned cell)
 {
-	unsigned sum = 0;
-
-	for (unsigned w = 0; w < top(sb); w++)
-		if (alive(sb, w))
-			sum += LOAD(sb->map->areas[w].endpoints[cell].tunnels);
-	return sum;
+	return scoreboard_load(sb, cell).tunnels;
 }
 
 const char *

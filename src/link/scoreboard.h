@@ -276,6 +276,13 @@ unsigned scoreboard_inflight(const struct scoreboard *sb, unsigned cell);
 /* The same for WebSockets, which have a drain of their own. */
 unsigned scoreboard_tunnels(const struct scoreboard *sb, unsigned cell);
 
+/* Both with one look at each worker, for who chooses among many. */
+struct scoreboard_load {
+	unsigned inflight, tunnels;
+};
+struct scoreboard_load scoreboard_load(
+    const struct scoreboard *sb, unsigned cell);
+
 /* The stable word for a fault, as in Drover-Error; "" for FAULT_NONE. */
 const char *scoreboard_fault_name(enum scoreboard_fault fault);
 const char *scoreboard_limit_name(enum scoreboard_limit limit);

@@ -6,14 +6,24 @@
 
 /* --- least ---------------------------------------------------------------- */
 
-/* Whether load_a/weight_a is under load_b/weight_b, each with the new one. */
-static int
-compare(struct balance *b, uint32_t i, uint32_t k)
+struct loaded {
+	uint32_t i;
+	uint64_t load; /* with the new one */
+};
+
+/* Loads are sums over all workers: asked for once. */
+static struct loaded
+weigh(struct balance *b, uint32_t i)
 {
-	uint64_t x = ((uint64_t)b->ops->load(b->arg, i) + 1) *
-	    b->endpoints[k].weight;
-	uint64_t y = ((uint64_t)b->ops->load(b->arg, k) + 1) *
-	    b->endpoints[i].weight;
+	return (struct loaded){ i, (uint64_t)b->ops->load(b->arg, i) + 1 };
+}
+
+/* By load/weight, without a division. */
+static int
+compare(const struct balance *b, struct loaded a, struct loaded c)
+{
+	uint64_t x = a.load * b->endpoints[c.i].weight;
+	uint64_t y = c.load * b->endpoints[a.i].weight;
 
 	return x < y ? -1 : x > y;
 }
@@ -22,15 +32,19 @@ compare(struct balance *b, uint32_t i, uint32_t k)
 static uint32_t
 scan_least(struct balance *b)
 {
-	uint32_t best = BALANCE_NONE, at = rng_below(b->rng, b->n);
+	struct loaded best = { .i = BALANCE_NONE };
+	uint32_t at = rng_below(b->rng, b->n);
 
 	for (uint32_t seen = 0; seen < b->n; seen++) {
-		if (b->ops->usable(b->arg, at) &&
-		    (best == BALANCE_NONE || compare(b, at, best) < 0))
-			best = at;
+		if (b->ops->usable(b->arg, at)) {
+			struct loaded one = weigh(b, at);
+
+			if (best.i == BALANCE_NONE || compare(b, one, best) < 0)
+				best = one;
+		}
 		at = at + 1 == b->n ? 0 : at + 1;
 	}
-	return best;
+	return best.i;
 }
 
 static uint32_t
@@ -47,7 +61,7 @@ pick_least(struct balance *b)
 	can_i = b->ops->usable(b->arg, i);
 	can_k = b->ops->usable(b->arg, k);
 	if (can_i && can_k)
-		return compare(b, i, k) <= 0 ? i : k;
+		return compare(b, weigh(b, i), weigh(b, k)) <= 0 ? i : k;
 	if (can_i || can_k)
 		return can_i ? i : k;
 	return scan_least(b);

@@ -129,12 +129,19 @@ struct picking {
 	struct exchange *x;
 	uint32_t alive; /* that a place could be free on, some time */
 	enum despair despair;
+	uint32_t at; /* whose load this is */
+	struct scoreboard_load load;
 };
 
-static unsigned
-inflight(const struct endpoint *ep)
+/* What usable() looked at, load() need not. */
+static const struct scoreboard_load *
+load_of(struct picking *p, uint32_t i)
 {
-	return scoreboard_inflight(ep->w->sb, ep->cell);
+	if (p->at != i)
+		p->load = scoreboard_load(
+		    p->s->w->sb, p->s->endpoints[i]->cell);
+	p->at = i;
+	return &p->load;
 }
 
 static bool
@@ -152,17 +159,15 @@ on_usable(void *arg, uint32_t i)
 	if (ep->full_until_ms > p->s->w->now_ms)
 		return false;
 	return p->s->conf.concurrency == 0 ||
-	    inflight(ep) < p->s->conf.concurrency;
+	    load_of(p, i)->inflight < p->s->conf.concurrency;
 }
 
 static uint32_t
 on_load(void *arg, uint32_t i)
 {
-	struct picking *p = arg;
+	const struct scoreboard_load *load = load_of(arg, i);
 
-	const struct endpoint *ep = p->s->endpoints[i];
-
-	return inflight(ep) + scoreboard_tunnels(ep->w->sb, ep->cell);
+	return load->inflight + load->tunnels;
 }
 
 static const struct balance_ops picking_ops = {
@@ -214,6 +219,7 @@ choose(struct picking *p)
 	if (s->warming && s->w->now_ms - s->warmed_ms >= SERVICE_WARM_MS)
 		warm_up(s);
 	p->alive = 0;
+	p->at = BALANCE_NONE;
 	return balance_pick(
 	    &b, (enum balance_policy)s->conf.balance, p->x->key);
 }
