@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: ISC
-"""What a request costs a worker, in instructions and system calls: what does not depend on the machine's mood."""
+"""What a request costs a worker, in instructions and system calls: what does not depend on the machine's mood.
+
+Instructions are those of the process, counted by callgrind between two points.
+"""
+import json
 import os
+import platform
+import re
+import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -10,7 +18,14 @@ from test_worker_records import sum_of
 from worker_rig import Rig, read_until, tool
 
 REQUESTS = 500
-ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+ASK = b"GET / HTTP/1.1\r\nHost: a\r\nX-Room: lobby\r\n\r\n"
+
+# Of one small GET, built by configure's own flags with this compiler on this
+# machine. When a change moves it for a reason, the failing test names the new
+# figure: put it here, and the reason into the commit.
+STATED = 9600
+STATED_FOR = ("x86_64", "(Debian 12.2.0-")
+ANYWHERE = 15000  # of other compilers and machines
 
 
 @pytest.fixture
@@ -21,6 +36,7 @@ def rig(tmp_path):
     try:
         while not os.path.exists(r.fast):
             assert origin.poll() is None
+            time.sleep(0.01)
         yield r
     finally:
         r.close()
@@ -28,38 +44,230 @@ def rig(tmp_path):
         origin.wait()
 
 
+class Counted:
+    """A worker whose instructions are counted between begin() and end()."""
+
+    def __init__(self, rig, index):
+        self.rig, self.index = rig, index
+        self.out = os.path.join(rig.dir, f"callgrind{index}")
+        self.process = subprocess.Popen(
+            ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.out}",
+             tool("worker"), rig.socket, str(index)], stderr=subprocess.DEVNULL)
+        rig.workers[index] = self.process
+        rig.wait(f"hello {index}", 60)
+        rig.wait(f"ack {index}", 60)
+
+    def tell(self, *args):
+        subprocess.run(["callgrind_control", *args, str(self.process.pid)], stdout=subprocess.DEVNULL, check=True)
+
+    def begin(self):
+        self.tell("-i", "on")
+
+    def end(self):
+        self.tell("-d")
+        self.process.terminate()
+        self.process.wait(20)
+        del self.rig.workers[self.index]
+        return sum_of(self.out + ".1")[0]
+
+
+def publish(rig, endpoints, options=""):
+    rig.publish(
+        f"service web 0 {options}\n" +
+        "".join(f"endpoint web.{i} {i} unix:{rig.fast}\n" for i in range(endpoints)) + "route web /\n", wait=False)
+
+
 def ask(s, n):
     for _ in range(n):
         s.sendall(ASK)
-        read_until(s, b"\r\n\r\n")
+        assert read_until(s, b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
 
 
 def instructions(rig, index, endpoints, options="", warm=200):
     """Of one small request, on connections that are there already."""
-    out = os.path.join(rig.dir, f"callgrind{index}")
-    rig.publish(
-        f"service web 0 {options}\n" +
-        "".join(f"endpoint web.{i} {i} unix:{rig.fast}\n" for i in range(endpoints)) + "route web /\n", wait=False)
-    w = subprocess.Popen(
-        ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}", tool("worker"),
-         rig.socket, str(index)], stderr=subprocess.DEVNULL)
-    rig.workers[index] = w
-    rig.wait(f"hello {index}", 60)
-    rig.wait(f"ack {index}", 60)
-    with socket.create_connection(("127.0.0.1", rig.port), timeout=30) as s:
+    publish(rig, endpoints, options)
+    worker = Counted(rig, index)
+    with rig.connect(timeout=30) as s:
         ask(s, warm)
-        subprocess.run(["callgrind_control", "-i", "on", str(w.pid)], stdout=subprocess.DEVNULL, check=True)
+        worker.begin()
         ask(s, REQUESTS)
-        subprocess.run(["callgrind_control", "-d", str(w.pid)], stdout=subprocess.DEVNULL, check=True)
-    w.terminate()
-    w.wait(20)
-    return sum_of(out + ".1")[0] / REQUESTS
+        return worker.end() / REQUESTS
+
+
+def compiler():
+    said = subprocess.run(["readelf", "-p", ".comment", tool("worker")], capture_output=True, text=True, check=True)
+    return platform.machine(), said.stdout
 
 
 @pytest.mark.measured
-def test_a_thousand_endpoints_cost_what_two_do(rig, figure):
-    two = instructions(rig, 1, 2)
+def test_a_small_request_costs_what_is_stated(rig, figure):
+    cost = instructions(rig, 1, 2)
+    figure("instructions of a small request", f"{cost:.0f}")
+    machine, said = compiler()
+    if machine == STATED_FOR[0] and STATED_FOR[1] in said:
+        assert 0.95 * STATED < cost < 1.05 * STATED
+    assert cost < ANYWHERE
+
+
+# fmt: off
+@pytest.mark.measured
+@pytest.mark.parametrize("policy, options", [
+    ("least",       "balance=0"),
+    ("round robin", "balance=1"),
+    ("hash",        "balance=2 hash_kind=0 hash=X-Room"),
+])
+# fmt: on
+def test_a_thousand_endpoints_cost_what_two_do(rig, figure, policy, options):
+    two = instructions(rig, 1, 2, options)
     # Until nearly each has a connection: what is measured is the choice.
-    many = instructions(rig, 2, 1000, warm=7000)
-    figure("instructions of a small request", f"{two:.0f} with 2 endpoints, {many:.0f} with 1,000")
+    many = instructions(rig, 2, 1000, options, warm=7000)
+    figure(f"instructions of a small request, {policy}", f"{two:.0f} with 2 endpoints, {many:.0f} with 1,000")
     assert many < 1.05 * two
+
+
+def load(rig, n, conns=64, *options):
+    out = subprocess.run(
+        [tool("load"), "--port", str(rig.port), "-c", str(conns), "-n", str(n), "--tokens", "0", *options],
+        capture_output=True, text=True, check=False).stdout
+    verdict = json.loads(out)
+    assert verdict["ok"] == verdict["sent"] == n, out
+
+
+def until(true_of, seconds=30):
+    end = time.monotonic() + seconds
+    while not true_of():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+class Crowd:
+    """Clients that can be held: then nothing moves, and what was counted is whole."""
+
+    def __init__(self, rig, indices, conns=64):
+        """Each of these workers, which start now, has as many connections as the others."""
+        self.rig, self.indices, self.workers, self.loads = rig, indices, [], []
+        share = conns // len(indices)
+        for i in indices:
+            self.signal(self.workers, signal.SIGSTOP)  # or they would accept these, too
+            self.workers.append(Counted(rig, i))
+            self.loads.append(subprocess.Popen(
+                [tool("load"), "--port", str(rig.port), "-c", str(share), "--tokens", "0", "-d", "120"],
+                stdout=subprocess.DEVNULL))
+            until(lambda: rig.ask("worker", i)["connections"] == share)
+            self.signal(self.workers, signal.SIGCONT)
+
+    @staticmethod
+    def signal(those, signum):
+        for one in those:
+            getattr(one, "process", one).send_signal(signum)
+
+    def requests(self):
+        return [self.rig.ask("worker", i)["requests"] for i in self.indices]
+
+    def run(self, n):
+        """Until each worker had n more; the requests of each."""
+        before = self.requests()
+        self.signal(self.loads, signal.SIGCONT)
+        until(lambda: all(a - b >= n for a, b in zip(self.requests(), before)))
+        self.signal(self.loads, signal.SIGSTOP)
+        until(lambda: self.rig.ask("service")["inflight"] == 0)
+        return [a - b for a, b in zip(self.requests(), before)]
+
+    def end(self):
+        self.signal(self.loads, signal.SIGKILL)
+        for one in self.loads:
+            one.wait()
+
+
+def under_load(rig, indices):
+    """Instructions of one request of many at once, that all these workers share."""
+    publish(rig, 8, "concurrency=1000")
+    crowd = Crowd(rig, indices)
+    try:
+        crowd.run(1000)
+        for w in crowd.workers:
+            w.begin()
+        shares = crowd.run(1500)
+        return sum(w.end() for w in crowd.workers) / sum(shares)
+    finally:
+        crowd.end()
+
+
+@pytest.mark.measured
+def test_two_workers_cost_a_request_what_one_does(rig, figure):
+    one = under_load(rig, [1])
+    two = under_load(rig, [2, 3])
+    figure("instructions of a request under load", f"{one:.0f} with one worker, {two:.0f} with two")
+    assert two < 1.1 * one
+
+
+# --- system calls ------------------------------------------------------------
+
+def calls(rig, run):
+    """System calls of worker 0 while something runs."""
+    out = os.path.join(rig.dir, "strace")
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-c", "-o", out, "-p", str(rig.workers[0].pid)], stderr=subprocess.PIPE, text=True)
+    assert "attached" in tracer.stderr.readline()
+    run()
+    tracer.terminate()
+    tracer.communicate(timeout=10)
+    with open(out) as f:
+        rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?\s+(\w+)$", f.read(), re.M)
+    return {name: int(n) for n, name in rows if name != "total"}
+
+
+MOVES = ("recvfrom", "sendto", "writev", "sendmsg", "read", "write", "splice")
+
+
+def check_calls(seen, n):
+    """Four that move bytes, and all others together a tenth of one at most."""
+    moves = sum(seen.get(k, 0) for k in MOVES)
+    assert 4 * n <= moves <= 4.02 * n, seen
+    assert sum(seen.values()) <= 4.1 * n, seen
+
+
+@pytest.fixture
+def busy(tmp_path):
+    """A worker, and by which address its endpoint is reached."""
+    r = Rig(tmp_path)
+    origins = []
+
+    def start(address):
+        if address == "tcp":
+            with socket.create_server(("127.0.0.1", 0)) as s:
+                address = "127.0.0.1:%d" % s.getsockname()[1]
+        else:
+            address = f"unix:{r.dir}/fast.sock"
+        origins.append(subprocess.Popen([tool("origin"), address]))
+        r.publish(f"service web 0\nendpoint web.0 0 {address}\nroute web /")
+        end = time.monotonic() + 10
+        while r.get("/")[0] != 200:
+            assert time.monotonic() < end
+            r.publish(f"service web 0\nendpoint web.0 0 {address}\nroute web /")
+        return r
+
+    yield start
+    r.close()
+    for o in origins:
+        o.kill()
+        o.wait()
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize("address", ["unix", "tcp"])
+def test_a_request_costs_four_system_calls_at_saturation(busy, figure, address):
+    rig, n = busy(address), 20000
+    seen = calls(rig, lambda: load(rig, n))
+    figure(f"system calls of a request, {address}", f"{sum(seen.values()) / n:.2f}")
+    check_calls(seen, n)
+
+
+@pytest.mark.measured
+def test_a_message_of_a_websocket_costs_four_system_calls_there_and_back(busy, figure):
+    rig, n = busy("unix"), 20000
+    seen = calls(rig, lambda: subprocess.run(
+        [tool("blast"), "--port", str(rig.port), "-c", "64", "-n", str(n), "--ws", "64", "-t", "60000"],
+        stdout=subprocess.DEVNULL, check=True))
+    figure("system calls of a message there and back", f"{sum(seen.values()) / n:.2f}")
+    check_calls(seen, n)

@@ -70,6 +70,7 @@ sums_are_over_all_workers(void **state)
 
 		scoreboard_join(b->sb, w, (pid_t)(100 + w));
 		count32(&ep->inflight, w + 1);
+		count32(&ep->tunnels, 2);
 		count64(&ep->requests, 10);
 		count64(&svc->responses[2], 5);
 		count64(&svc->faults[FAULT_TIMEOUT], 1);
@@ -80,6 +81,9 @@ sums_are_over_all_workers(void **state)
 	assert_int_equal(e.requests, 30);
 	assert_int_equal(scoreboard_inflight(b->sb, 7), 6);
 	assert_int_equal(scoreboard_inflight(b->sb, 8), 0);
+	assert_int_equal(scoreboard_tunnels(b->sb, 7), 6);
+	assert_int_equal(scoreboard_load(b->sb, 7).inflight, 6);
+	assert_int_equal(scoreboard_load(b->sb, 7).tunnels, 6);
 	scoreboard_service_view(b->sb, 900, &s);
 	assert_int_equal(s.responses[2], 15);
 	assert_int_equal(s.faults[FAULT_TIMEOUT], 3);
