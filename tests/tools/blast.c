@@ -39,12 +39,7 @@ static struct {
 } opt = { .conns = 64, .seconds_ms = 1000, .path = "/", .header = "" };
 
 /* clang-format off */
-static const struct option {
-	const char *name;
-	uint64_t *number; /* NULL: text */
-	const char **text;
-	const char *what;
-} options[] = {
+static const struct wire_option options[] = {
 	{ "--port",   &opt.port,       NULL, "to 127.0.0.1:N" },
 	{ "--unix",   NULL, &opt.unix_path,  "to this socket" },
 	{ "--path",   NULL, &opt.path,       "the target" },
@@ -58,6 +53,9 @@ static const struct option {
 	{ "-r",       &opt.rate,       NULL, "N requests a second, open loop" },
 };
 /* clang-format on */
+
+#define NOPTIONS (sizeof(options) / sizeof(options[0]))
+#define USAGE "blast --port N | --unix PATH [option value]..."
 
 struct conn {
 	int fd;
@@ -413,41 +411,16 @@ report(void)
 	    wire_permille(took_us, ntook, 990));
 }
 
-static bool
-option_set(const char *name, const char *value)
-{
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		if (strcmp(name, options[i].name) != 0)
-			continue;
-		if (options[i].text == NULL)
-			return wire_number(value, options[i].number);
-		*options[i].text = value;
-		return true;
-	}
-	return false;
-}
-
-static int
-usage(void)
-{
-	fprintf(stderr, "usage: blast --port N | --unix PATH [option value]\n");
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		fprintf(
-		    stderr, "  %-9s %s\n", options[i].name, options[i].what);
-	return 2;
-}
-
 int
 main(int argc, char **argv)
 {
 	struct rlimit rl;
 
-	for (int i = 1; i < argc; i += 2)
-		if (i + 1 >= argc || !option_set(argv[i], argv[i + 1]))
-			return usage();
+	if (wire_options(options, NOPTIONS, USAGE, argc, argv) != 0)
+		return 2;
 	if (opt.conns < 1 || opt.conns > CONNS_MAX ||
 	    (opt.port == 0 && opt.unix_path == NULL))
-		return usage();
+		return wire_usage(options, NOPTIONS, USAGE);
 	getrlimit(RLIMIT_NOFILE, &rl);
 	rl.rlim_cur = rl.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &rl);

@@ -35,12 +35,7 @@ static struct conn *conns[CONNS];
 static uint64_t term_us;
 
 /* clang-format off */
-static const struct option {
-	const char *name;
-	uint64_t *number; /* NULL: text */
-	const char **text;
-	const char *what;
-} options[] = {
+static const struct wire_option options[] = {
 	{ "--port",        &opt.port,        NULL, "listen on 127.0.0.1:N" },
 	{ "--unix",        NULL, &opt.unix_path,   "listen on this path" },
 	{ "--say",         NULL, &opt.say,         "a line on stderr at the start" },
@@ -63,6 +58,9 @@ static const struct option {
 	{ "--unique",      &opt.unique,      NULL, "ignored: tells copies apart" },
 };
 /* clang-format on */
+
+#define NOPTIONS (sizeof(options) / sizeof(options[0]))
+#define USAGE "herdling [--option value]..."
 
 static void
 on_accept(int listener)
@@ -307,39 +305,13 @@ turn(int listener)
 		on_accept(listener);
 }
 
-static int
-usage(void)
-{
-	fprintf(stderr, "usage: herdling [--option value]...\n");
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		fprintf(
-		    stderr, "  %-14s %s\n", options[i].name, options[i].what);
-	return 2;
-}
-
-static bool
-option_set(const char *name, const char *value)
-{
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		if (strcmp(name, options[i].name) != 0)
-			continue;
-		if (options[i].text != NULL)
-			*options[i].text = value;
-		else
-			return wire_number(value, options[i].number);
-		return true;
-	}
-	return false;
-}
-
 int
 main(int argc, char **argv)
 {
 	int listener;
 
-	for (int i = 1; i < argc; i += 2)
-		if (i + 1 >= argc || !option_set(argv[i], argv[i + 1]))
-			return usage();
+	if (wire_options(options, NOPTIONS, USAGE, argc, argv) != 0)
+		return 2;
 	begin();
 	listener = listen_as_told();
 	fcntl(listener, F_SETFL, O_NONBLOCK);

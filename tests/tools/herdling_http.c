@@ -15,7 +15,7 @@ extern char **environ;
 
 static uint64_t nrequests;
 static uint64_t first_us; /* when the first request with a token came */
-static bool sick, unready, lossy;
+static bool sick, unready, lossy, cutting, lying;
 static char last_token[128];
 
 /* --- answers
@@ -26,9 +26,12 @@ answer(struct conn *c, int status, const char *type, struct wire_text *body)
 {
 	wire_printf(&c->out,
 	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: "
-	    "%zu\r\n%s\r\n",
+	    "%zu\r\n%s",
 	    status, status < 400 ? "OK" : "Trouble", type, body->n,
 	    c->close ? "Connection: close\r\n" : "");
+	if (strcmp(c->rq.method, "HEAD") == 0)
+		wire_printf(&c->out, "X-Token: %s\r\n", c->rq.token);
+	wire_printf(&c->out, "\r\n");
 	if (strcmp(c->rq.method, "HEAD") != 0 && body->n > 0)
 		wire_bytes(&c->out, body->p, body->n);
 	free(body->p);
@@ -162,18 +165,33 @@ on_health(struct conn *c)
 	answer_text(c, sick ? 500 : 200, sick ? "sick" : "well");
 }
 
+static const struct {
+	const char *path;
+	bool *on;
+} switches[] = {
+	{ "/sick", &sick },
+	{ "/unready", &unready },
+	{ "/lossy", &lossy },
+	{ "/cutting", &cutting },
+	{ "/lying", &lying },
+};
+
 static void
 on_switch(struct conn *c)
 {
 	bool on = wire_query_number(c->rq.query, "on", 1) != 0;
 
-	if (strcmp(c->rq.path, "/sick") == 0)
-		sick = on;
-	else if (strcmp(c->rq.path, "/lossy") == 0)
-		lossy = on;
-	else
-		unready = on;
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
+		if (strcmp(switches[i].path, c->rq.path) == 0)
+			*switches[i].on = on;
 	answer_text(c, 200, on ? "on" : "off");
+}
+
+static void
+on_slow(struct conn *c)
+{
+	answer_text(c, 200, "slow?");
+	opt.delay = wire_query_number(c->rq.query, "ms", 0);
 }
 
 static void
@@ -216,6 +234,25 @@ on_hang_up(struct conn *c)
 	shutdown(c->fd, SHUT_RDWR);
 }
 
+/* Half of an answer, and the end; to a HEAD half of its head. */
+static void
+on_cut(struct conn *c)
+{
+	wire_printf(&c->out, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n");
+	if (strcmp(c->rq.method, "HEAD") != 0)
+		wire_printf(&c->out, "\r\nhalf of it");
+	c->close = true;
+	c->due_us = wire_now_us();
+}
+
+static void
+on_lie(struct conn *c)
+{
+	wire_printf(&c->out, "\x16\x03\x01 this is no HTTP\r\n\r\n");
+	c->close = true;
+	c->due_us = wire_now_us();
+}
+
 static void
 on_say(struct conn *c)
 {
@@ -232,6 +269,9 @@ static const struct {
 	{ "/sick", on_switch },
 	{ "/unready", on_switch },
 	{ "/lossy", on_switch },
+	{ "/cutting", on_switch },
+	{ "/lying", on_switch },
+	{ "/slow", on_slow },
 	{ "/echo", on_echo },
 	{ "/env", on_env },
 	{ "/big", on_big },
@@ -260,6 +300,10 @@ serve(struct conn *c)
 	}
 	if (lossy)
 		on_hang_up(c);
+	else if (cutting)
+		on_cut(c);
+	else if (lying)
+		on_lie(c);
 	else
 		on_any(c);
 }

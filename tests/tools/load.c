@@ -17,7 +17,8 @@
  * --pipeline N it asks N times at once, and the answers have to come in order,
  * each with the token of its request. Open
  * loop (-r): requests are due at fixed times, and latency counts from then.
- * One JSON object says it all; the status is 0 if all were ok.
+ * One JSON object says it all; the status is 0 if all were ok. The answer to a
+ * HEAD has its token in X-Token.
  */
 
 #include <arpa/inet.h>
@@ -43,7 +44,7 @@
 static struct {
 	uint64_t conns, requests, seconds, rate, timeout_ms, port, body;
 	uint64_t reuse, pipeline;
-	const char *unix_path, *host, *path, *method;
+	const char *unix_path, *host, *path, *method, *log;
 	uint64_t tokens;
 } opt = { .conns = 4,
 	.seconds = 60,
@@ -56,12 +57,7 @@ static struct {
 	.tokens = 1 };
 
 /* clang-format off */
-static const struct option {
-	const char *name;
-	uint64_t *number; /* NULL: text */
-	const char **text;
-	const char *what;
-} options[] = {
+static const struct wire_option options[] = {
 	{ "--port",    &opt.port,       NULL, "to 127.0.0.1:N" },
 	{ "--unix",    NULL, &opt.unix_path,  "to this socket" },
 	{ "--host",    NULL, &opt.host,       "the Host header" },
@@ -76,14 +72,19 @@ static const struct option {
 	{ "--pipeline", &opt.pipeline,  NULL, "requests at once on a connection (1)" },
 	{ "--timeout", &opt.timeout_ms, NULL, "a request is lost after N ms (10000)" },
 	{ "--tokens",  &opt.tokens,     NULL, "0: bodies have no token" },
+	{ "--log",     NULL, &opt.log,        "a line of JSON here for each that was not ok" },
 };
 /* clang-format on */
+
+#define NOPTIONS (sizeof(options) / sizeof(options[0]))
+#define USAGE "load --port N | --unix PATH [option value]..."
 
 struct conn {
 	int fd; /* -1: none */
 	bool asking, has_head;
-	uint64_t asked; /* on this connection */
-	uint64_t since_us;
+	uint64_t asked;		      /* on this connection */
+	uint64_t since_us;	      /* when it was due */
+	uint64_t asked_us;	      /* when it was sent */
 	char token[40];		      /* of the answer that is due */
 	char later[PIPELINE_MAX][40]; /* of those behind it */
 	uint64_t nlater;
@@ -110,10 +111,27 @@ static size_t ntook, took_size;
 static char first_error[256];
 static uint64_t start_us, end_us;
 static volatile sig_atomic_t enough;
+static FILE *log_file;
+
+static void
+log_line(const char *what, const struct conn *c)
+{
+	char id[80] = "";
+
+	if (c->has_head)
+		wire_header(c->head, "X-Request-Id", id, sizeof(id));
+	fprintf(log_file,
+	    "{\"what\": \"%s\", \"id\": \"%s\", \"token\": \"%s\", "
+	    "\"method\": \"%s\", \"status\": %d, \"took_us\": %" PRIu64 "}\n",
+	    what, id, c->token, opt.method, c->status,
+	    wire_now_us() - c->asked_us);
+}
 
 static void
 note(const char *what, const struct conn *c)
 {
+	if (log_file != NULL)
+		log_line(what, c);
 	if (first_error[0] == '\0')
 		snprintf(first_error, sizeof(first_error),
 		    "%s: token %s, status %d, %.0f ms in, body %.100s", what,
@@ -209,6 +227,7 @@ ask(struct conn *c, uint64_t due_us)
 	expect(c);
 	c->sent = c->out.n = 0;
 	c->since_us = due_us;
+	c->asked_us = wire_now_us();
 	new_token(c->token);
 	if (c->fd < 0 && dial(c) != 0) {
 		refused++;
@@ -264,19 +283,29 @@ count_time(uint64_t us)
 	took_us[ntook++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
-static void
-judge(struct conn *c)
+static bool
+has_its_token(const struct conn *c)
 {
 	char token[40];
 
+	if (opt.tokens == 0)
+		return true;
+	if (strcmp(opt.method, "HEAD") == 0)
+		return wire_header(c->head, "X-Token", token, sizeof(token)) &&
+		    strcmp(token, c->token) == 0;
+	return wire_json_text(c->kept, "token", token, sizeof(token)) &&
+	    strcmp(token, c->token) == 0;
+}
+
+static void
+judge(struct conn *c)
+{
 	c->asking = false;
 	by_status[c->status < STATUS_MAX ? c->status : 0]++;
 	if (c->status != 200) {
 		failed++;
 		note("failed", c);
-	} else if (opt.tokens != 0 &&
-	    (!wire_json_text(c->kept, "token", token, sizeof(token)) ||
-		strcmp(token, c->token) != 0)) {
+	} else if (!has_its_token(c)) {
 		swapped++;
 		note("swapped", c);
 	} else {
@@ -529,32 +558,6 @@ report(double seconds)
 	free(t.p);
 }
 
-static int
-usage(void)
-{
-	fprintf(
-	    stderr, "usage: load --port N | --unix PATH [option value]...\n");
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		fprintf(
-		    stderr, "  %-10s %s\n", options[i].name, options[i].what);
-	return 2;
-}
-
-static bool
-option_set(const char *name, const char *value)
-{
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		if (strcmp(name, options[i].name) != 0)
-			continue;
-		if (options[i].text != NULL)
-			*options[i].text = value;
-		else
-			return wire_number(value, options[i].number);
-		return true;
-	}
-	return false;
-}
-
 /* SIGTERM: no more requests; those under way are finished and judged. */
 static void
 on_term(int signo)
@@ -567,13 +570,16 @@ int
 main(int argc, char **argv)
 {
 	signal(SIGTERM, on_term);
-	for (int i = 1; i < argc; i += 2)
-		if (i + 1 >= argc || !option_set(argv[i], argv[i + 1]))
-			return usage();
+	if (wire_options(options, NOPTIONS, USAGE, argc, argv) != 0)
+		return 2;
 	if (opt.conns < 1 || opt.conns > CONNS_MAX || opt.pipeline < 1 ||
 	    opt.pipeline > PIPELINE_MAX ||
 	    (opt.port == 0 && opt.unix_path == NULL))
-		return usage();
+		return wire_usage(options, NOPTIONS, USAGE);
+	if (opt.log != NULL && (log_file = fopen(opt.log, "w")) == NULL) {
+		perror(opt.log);
+		return 2;
+	}
 	for (size_t i = 0; i < opt.conns; i++)
 		conns[i].fd = -1;
 	start_us = wire_now_us();

@@ -84,11 +84,12 @@ print_record(unsigned worker, const struct record *rec)
 	print_texts(worker, rec);
 	printf("\"service\":\"%s\",\"route\":\"%s\",\"status\":%u,"
 	       "\"fault\":%u,\"flags\":%u,\"attempts\":%u,\"candidates\":%u,"
-	       "\"ejected\":%u,\"method\":%u,\"in\":%" PRIu64
+	       "\"ejected\":%u,\"over_budget\":%u,\"method\":%u,\"in\":%" PRIu64
 	       ",\"out\":%" PRIu64 ",",
 	    name_of(worker, rec->service), name_of(worker, rec->route),
 	    rec->status, rec->fault, rec->flags, rec->attempts, rec->candidates,
-	    rec->ejected, rec->method, rec->bytes_in, rec->bytes_out);
+	    rec->ejected, rec->over_budget, rec->method, rec->bytes_in,
+	    rec->bytes_out);
 	printf("\"wait\":%u,\"connect\":%u,\"first\":%u,\"total\":%" PRIu64
 	       ",\"started\":%" PRIu64 ",\"version\":%u,\"hops\":[",
 	    rec->wait_us, rec->connect_us, rec->first_us, rec->total_us,

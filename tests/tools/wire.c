@@ -297,3 +297,42 @@ wire_permille(uint32_t *v, size_t n, unsigned permille)
 	qsort(v, n, sizeof(*v), by_size);
 	return v[(n - 1) * permille / 1000];
 }
+
+/* --- the command line ------------------------------------------------------
+ */
+
+int
+wire_usage(const struct wire_option *options, size_t n, const char *usage)
+{
+	fprintf(stderr, "usage: %s\n", usage);
+	for (size_t i = 0; i < n; i++)
+		fprintf(
+		    stderr, "  %-14s %s\n", options[i].name, options[i].what);
+	return 2;
+}
+
+static bool
+option_set(const struct wire_option *options, size_t n, const char *name,
+    const char *value)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(name, options[i].name) != 0)
+			continue;
+		if (options[i].number != NULL)
+			return wire_number(value, options[i].number);
+		*options[i].text = value;
+		return true;
+	}
+	return false;
+}
+
+int
+wire_options(const struct wire_option *options, size_t n, const char *usage,
+    int argc, char **argv)
+{
+	for (int i = 1; i < argc; i += 2)
+		if (i + 1 >= argc ||
+		    !option_set(options, n, argv[i], argv[i + 1]))
+			return wire_usage(options, n, usage);
+	return 0;
+}

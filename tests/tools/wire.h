@@ -36,6 +36,21 @@ uint64_t wire_query_number(
 
 bool wire_number(const char *text, uint64_t *value); /* decimal */
 
+/* --- the command line: pairs of a name and a value --------------------------
+ */
+
+struct wire_option {
+	const char *name;
+	uint64_t *number; /* NULL: text */
+	const char **text;
+	const char *what;
+};
+
+/* All of them, or 2 and a word on stderr: the status to exit with. */
+int wire_options(const struct wire_option *options, size_t n, const char *usage,
+    int argc, char **argv);
+int wire_usage(const struct wire_option *options, size_t n, const char *usage);
+
 /* --- a body, whichever way it is framed ------------------------------------
  */
 
