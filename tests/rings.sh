@@ -127,7 +127,7 @@ built() { # built RING FOLDER OPTIONS TARGET...: or the ring has failed
 }
 
 build_options='--enable-image --enable-gates --enable-werror'
-test_programs='tests/tools/herdling tests/tools/load
+test_programs='tests/tools/blast tests/tools/herdling tests/tools/load
 	tests/tools/mini_control tests/tools/origin tests/tools/worker'
 
 ring_unit() {
