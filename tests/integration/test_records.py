@@ -269,7 +269,7 @@ def histograms(found, family):
 
 
 def test_metrics_are_valid_and_histograms_are_exact(herd):
-    d = herd({"a": herdling(replicas=2, limits={"concurrency": 1})})
+    d = herd({"a": herdling("--delay", 2, replicas=2, limits={"concurrency": 1})})
     d.ready("a")
     verdict = d.load("-c", 4, "-n", 400, "--path", "/a/").verdict()
     assert all_ok(verdict), verdict
