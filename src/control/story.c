@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 
+#include "base/pen.h"
 #include "control/story.h"
 
 #include <arpa/inet.h>
@@ -52,33 +53,7 @@ story_client(const struct record *rec, char *buf)
 	return buf;
 }
 
-/* --- a pen over memory that is known to be enough ------------------------- */
-
-struct pen {
-	char *at;
-};
-
-static void
-put(struct pen *p, const void *data, size_t n)
-{
-	memcpy(p->at, data, n);
-	p->at += n;
-}
-
-#define PUT(p, lit) put((p), "" lit, sizeof(lit) - 1)
-
-static void
-put_number(struct pen *p, uint64_t v)
-{
-	char digits[20];
-	size_t n = sizeof(digits);
-
-	do {
-		digits[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v != 0);
-	put(p, digits + n, sizeof(digits) - n);
-}
+/* --- writing -------------------------------------------------------------- */
 
 static void
 put_escaped(struct pen *p, struct span s, const char *escape)
@@ -116,7 +91,7 @@ put_count(struct pen *p, const char *key, uint64_t value)
 	put(p, key, strlen(key));
 	PUT(p, "\":");
 	/* What JSON's readers take for a whole number. */
-	put_number(p, value > INT64_MAX ? INT64_MAX : value);
+	put_u64(p, value > INT64_MAX ? INT64_MAX : value);
 }
 
 static void
@@ -309,10 +284,10 @@ story_combined_line(struct buf *out, const struct story *s)
 	put_escaped(&p, span_of(combined_time(s->at_us / 1000000)), "\\x");
 	put_request(&p, s);
 	/* 499: the client went before there was an answer. */
-	put_number(&p, s->rec.status != 0 ? s->rec.status : 499);
+	put_u64(&p, s->rec.status != 0 ? s->rec.status : 499);
 	PUT(&p, " ");
 	if (s->rec.bytes_out > 0)
-		put_number(&p, s->rec.bytes_out);
+		put_u64(&p, s->rec.bytes_out);
 	else
 		PUT(&p, "-");
 	put_quoted(&p, s->text.referer);

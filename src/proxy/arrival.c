@@ -209,7 +209,7 @@ take_upgrade(
 {
 	struct span token = pump_wanted(h, to->conf->upgrade);
 
-	if (token.n > 0)
+	if (token.n > 0 && x->down->ops->tunnel != NULL)
 		memcpy(x->upgrade, token.p, token.n); /* zeroed, and has room */
 }
 

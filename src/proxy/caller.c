@@ -4,19 +4,7 @@
 
 #include <string.h>
 
-static int
-digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == '/' ? 63 : -1;
-}
+#include "base/base64.h"
 
 /* The bytes of it, up to size; stops at what is not base64. */
 static size_t
@@ -26,7 +14,7 @@ decode(struct span in, char *out, size_t size)
 	size_t n = 0;
 
 	for (size_t i = 0; i < in.n && n < size; i++) {
-		int d = digit(in.p[i]);
+		int d = base64_digit(in.p[i], "+/");
 
 		if (d < 0)
 			break;

@@ -11,7 +11,7 @@
 #include "proxy/auth.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
-#include "proxy/pen.h"
+#include "base/pen.h"
 #include "proxy/policy.h"
 #include "proxy/service.h"
 #include "proxy/table.h"
@@ -385,6 +385,14 @@ put_word(struct pen *p, enum scoreboard_fault fault)
 	PUT(p, "Content-Type: application/problem+json\r\nDrover-Error: ");
 	put_span(p, span_of(scoreboard_fault_name(fault)));
 	PUT(p, "\r\n");
+}
+
+enum scoreboard_fault
+compose_fault(unsigned status)
+{
+	return status == 414 ? FAULT_URI_TOO_LONG
+	    : status == 431  ? FAULT_HEAD_TOO_LARGE
+			     : FAULT_BAD_REQUEST;
 }
 
 size_t

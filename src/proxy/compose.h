@@ -57,6 +57,9 @@ struct compose_problem {
 	const struct exchange *x; /* whose route adds to it; NULL: none */
 };
 
+/* What Drover-Error calls a head that was refused with this status. */
+enum scoreboard_fault compose_fault(unsigned status);
+
 /* An answer of our own, head and body. Its length. */
 size_t compose_problem(const struct compose_problem *p, char *out, size_t size);
 

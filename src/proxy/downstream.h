@@ -63,12 +63,15 @@ struct downstream_ops {
 
 	/*
 	 * After 101: bytes both ways. What was stashed is pushed, and reading
-	 * goes on. May end x.
+	 * goes on. May end x. NULL: it does not switch to anything.
 	 */
 	void (*tunnel)(struct downstream *d);
 	void (*shut)(struct downstream *d); /* a tunnel's: our side ends */
 
-	/* Bytes behind the request that is under way. -ENOBUFS, -ENOMEM. */
+	/*
+	 * Bytes behind the request that is under way. -ENOBUFS, -ENOMEM. NULL:
+	 * nothing may stand there.
+	 */
 	int (*stash)(struct downstream *d, struct span s);
 
 	/*
@@ -137,7 +140,7 @@ downstream_taken(struct downstream *d)
 static inline int MUST_CHECK
 downstream_stash(struct downstream *d, struct span s)
 {
-	return d->ops->stash(d, s);
+	return d->ops->stash == NULL ? -ENOBUFS : d->ops->stash(d, s);
 }
 
 static inline void

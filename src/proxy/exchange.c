@@ -160,8 +160,9 @@ count_fault(struct exchange *x, enum scoreboard_fault fault)
 		count64(&x->w->cells->bad_requests, 1);
 }
 
-void
-exchange_name(struct exchange *x)
+/* A request of the worker's own has none. */
+static void
+name(struct exchange *x)
 {
 	if (x->id_len != 0)
 		return;
@@ -197,7 +198,7 @@ exchange_reply(
 void
 exchange_problem(struct exchange *x, struct compose_problem *p)
 {
-	exchange_name(x);
+	name(x);
 	p->id = (struct span){ x->id, x->id_len };
 	p->head = x->method == METHOD_HEAD;
 	p->close = !exchange_goes_on(x);

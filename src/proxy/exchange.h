@@ -188,7 +188,6 @@ void exchange_problem(struct exchange *x, struct compose_problem *p);
 /* Answer with the n bytes in w->heads, a whole answer. Ends x. */
 void exchange_reply(
     struct exchange *x, unsigned status, enum scoreboard_fault fault, size_t n);
-void exchange_name(struct exchange *x);		 /* an id, if it has none */
 bool exchange_goes_on(const struct exchange *x); /* after such an answer */
 
 /* The answer is complete. Ends x. */

@@ -184,14 +184,6 @@ http1_open(struct worker *w, const struct gate_arrival *a)
 
 /* --- heads ---------------------------------------------------------------- */
 
-static enum scoreboard_fault
-fault_of(unsigned status)
-{
-	return status == 414 ? FAULT_URI_TOO_LONG
-	    : status == 431  ? FAULT_HEAD_TOO_LARGE
-			     : FAULT_BAD_REQUEST;
-}
-
 /* Before there is an exchange: answer and close. */
 static void
 refuse(struct http1 *c, unsigned status, enum scoreboard_fault fault,
@@ -285,7 +277,7 @@ refuse_head(struct http1 *c, enum head_refusal why)
 	else if (status == 431)
 		worker_hit(c->d.w,
 		    why == REFUSED_COUNT ? LIMIT_HEAD_LINES : LIMIT_HEAD_SIZE);
-	refuse(c, status, fault_of(status), head_refusal_text(why));
+	refuse(c, status, compose_fault(status), head_refusal_text(why));
 }
 
 /* Answer heads in order, until one is under way or incomplete. */

@@ -167,7 +167,18 @@ count_fault(struct http2 *c)
 		count32(&c->w->cells->http2[cell], 1);
 }
 
-/* It broke the rules, or went too far: the last word, and out. */
+/* The session has its last word: that, and out. */
+static void
+end(struct http2 *c)
+{
+	cancel_all(c);
+	if (h2_write(c->h2) < 0 || http2_flush(c) < 0)
+		http2_close(c);
+	else
+		linger(c);
+}
+
+/* It broke the rules, or went too far. */
 static void
 fail(struct http2 *c)
 {
@@ -175,11 +186,7 @@ fail(struct http2 *c)
 		return;
 	count_fault(c);
 	h2_stop(c->h2);
-	cancel_all(c);
-	if (h2_write(c->h2) < 0 || http2_flush(c) < 0)
-		http2_close(c);
-	else
-		linger(c);
+	end(c);
 }
 
 static void
@@ -212,11 +219,7 @@ static void
 end_calmly(struct http2 *c)
 {
 	h2_goaway(c->h2);
-	cancel_all(c);
-	if (h2_write(c->h2) < 0 || http2_flush(c) < 0)
-		http2_close(c);
-	else
-		linger(c);
+	end(c);
 }
 
 static void

@@ -136,28 +136,6 @@ op_taken(struct downstream *d)
 	credit(stream_of(d));
 }
 
-/* Nothing is switched to, so nothing is tunnelled: Upgrade is malformed. */
-static void
-op_tunnel(struct downstream *d)
-{
-	exchange_cancel(d->x);
-}
-
-static void
-op_shut(struct downstream *d)
-{
-	(void)d;
-}
-
-/* A request ends with its stream: nothing stands behind it. */
-static int
-op_stash(struct downstream *d, struct span s)
-{
-	(void)d;
-	(void)s;
-	return -ENOBUFS;
-}
-
 static void
 op_done(struct downstream *d, bool keep, bool clean)
 {
@@ -193,23 +171,12 @@ static const struct downstream_ops downstream_ops = {
 	.stalls = op_stalls,
 	.read = op_read,
 	.taken = op_taken,
-	.tunnel = op_tunnel,
-	.shut = op_shut,
-	.stash = op_stash,
 	.done = op_done,
 	.close = op_close,
 	.abort = op_abort,
 };
 
 /* --- heads ---------------------------------------------------------------- */
-
-static enum scoreboard_fault
-fault_of(unsigned status)
-{
-	return status == 414 ? FAULT_URI_TOO_LONG
-	    : status == 431  ? FAULT_HEAD_TOO_LARGE
-			     : FAULT_BAD_REQUEST;
-}
 
 /* There is no exchange: the answer is ours. */
 static void
@@ -220,7 +187,7 @@ refuse(struct http2_stream *s, enum head_refusal why)
 	char id[WORKER_ID];
 	struct compose_problem p = {
 		.status = status,
-		.fault = fault_of(status),
+		.fault = compose_fault(status),
 		.detail = head_refusal_text(why),
 		.id = { id, sizeof(id) },
 		.allowed = status == 405 ? ROUTE_OTHER - 1 : 0,

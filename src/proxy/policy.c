@@ -219,7 +219,6 @@ redirect(struct exchange *x, const struct head *h)
 {
 	size_t n;
 
-	exchange_name(x);
 	if (h->hostname.n == 0 && wants_host(x->policy)) {
 		exchange_fail(x, 400, FAULT_BAD_REQUEST,
 		    "the request names no host to lead on from");
@@ -244,7 +243,6 @@ policy_admit(struct exchange *x, const struct head *h, struct policy *p)
 	if (p->cors)
 		find_origin(x, h);
 	if (p->cors && policy_preflight(h, &asked)) {
-		exchange_name(x);
 		exchange_reply(x, 204, FAULT_NONE,
 		    compose_preflight(x, x->w->heads, WORKER_HEADS));
 		return false;

@@ -83,27 +83,6 @@ op_read(struct downstream *d, bool on)
 	return 0;
 }
 
-/* It asked for no other protocol, and 101 is a bad response then. */
-static void
-op_tunnel(struct downstream *d)
-{
-	exchange_cancel(d->x);
-}
-
-static void
-op_shut(struct downstream *d)
-{
-	(void)d;
-}
-
-static int
-op_stash(struct downstream *d, struct span span)
-{
-	(void)d;
-	(void)span;
-	return -ENOBUFS;
-}
-
 static void
 over(struct downstream *d)
 {
@@ -125,9 +104,6 @@ static const struct downstream_ops ops = {
 	.send = op_send,
 	.pending = op_pending,
 	.read = op_read,
-	.tunnel = op_tunnel,
-	.shut = op_shut,
-	.stash = op_stash,
 	.done = op_done,
 	.close = over,
 	.abort = over,

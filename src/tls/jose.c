@@ -6,21 +6,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* --- base64url ------------------------------------------------------------ */
+#include "base/base64.h"
 
-static int
-digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '-')
-		return 62;
-	return c == '_' ? 63 : -1;
-}
+/* --- base64url ------------------------------------------------------------ */
 
 ssize_t
 jose_decode(struct span in, void *out, size_t room)
@@ -35,7 +23,7 @@ jose_decode(struct span in, void *out, size_t room)
 	if (in.n / 4 * 3 + in.n % 4 * 3 / 4 > room)
 		return -ENOBUFS;
 	for (size_t i = 0; i < in.n; i++) {
-		int d = digit(in.p[i]);
+		int d = base64_digit(in.p[i], "-_");
 
 		if (d < 0)
 			return -EINVAL;

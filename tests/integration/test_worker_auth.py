@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from worker_rig import Rig, header, read_all, read_until, status
+from worker_rig import Endpoint, Rig, header, read_all, read_until, status
 
 BASIC, BEARER, FORWARD, PASS = 1, 2, 4, 8
 HS256, RS256, ES256 = 1, 2, 4
@@ -70,33 +70,19 @@ def soon(seconds=600):
     return int(time.time()) + seconds
 
 
-class Judge:
+class Judge(Endpoint):
     """A service that is asked, in a thread: one answer for every question."""
 
     def __init__(self, rig, name="judge"):
-        self.name = name
-        path = os.path.join(rig.dir, name + ".sock")
-        self.address = f"unix:{path}"
+        super().__init__(rig, name)
         self.asked = []
         self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         self.gate = threading.Event()  # holds answers back while clear
         self.gate.set()
         self.heard = threading.Semaphore(0)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        self.listener.listen(50)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.start()
 
-    def _accept(self):
-        while True:
-            try:
-                s, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(s,),
-                             daemon=True).start()
-
-    def _serve(self, s):
+    def serve(self, s):
         with s:
             while True:
                 head = read_until(s, b"\r\n\r\n")
@@ -122,9 +108,7 @@ class Judge:
 
     def stop(self):
         self.gate.set()
-        if self.listener.fileno() != -1:
-            self.listener.shutdown(socket.SHUT_RDWR)
-            self.listener.close()
+        self.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from worker_rig import Rig, read_until, status, tool
+from worker_rig import Endpoint, Rig, read_until, status, tool
 
 
 @pytest.fixture
@@ -652,20 +652,16 @@ def gateway_errors(kind):
     }[kind]
 
 
-class Wrong:
+class Wrong(Endpoint):
     """It answers so while `wrong` is set, and well otherwise; it counts."""
 
     def __init__(self, rig, name, kind):
-        self.name, self.wrong, self.asked = name, True, 0
+        super().__init__(rig, name)
+        self.wrong, self.asked = True, 0
         self.answer = gateway_errors(kind)
-        path = os.path.join(rig.dir, name + ".sock")
-        self.address = f"unix:{path}"
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        self.listener.listen(50)
-        threading.Thread(target=self.serve, daemon=True).start()
+        threading.Thread(target=self.one_by_one, daemon=True).start()
 
-    def serve(self):
+    def one_by_one(self):
         while True:
             try:
                 s, _ = self.listener.accept()
@@ -677,10 +673,6 @@ class Wrong:
                 self.asked += 1
                 s.sendall(self.answer if self.wrong else
                           b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
 
 
 @pytest.mark.parametrize("kind", ["502", "503", "garbage", "cut", "nothing"])

@@ -51,16 +51,39 @@ class Origin:
         self.process.stdout.close()
 
 
-class Script:
-    """An endpoint whose connections the test holds in its own hands."""
+class Endpoint:
+    """A Unix socket of the test's own. start() serves connections in threads."""
 
-    def __init__(self, rig, name="s"):
+    def __init__(self, rig, name):
         self.name = name
         path = os.path.join(rig.dir, name + ".sock")
         self.address = f"unix:{path}"
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
-        self.listener.listen(50)
+        self.listener.listen(512)
+
+    def start(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+
+    def close(self):
+        if self.listener.fileno() != -1:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+
+
+class Script(Endpoint):
+    """An endpoint whose connections the test holds in its own hands."""
+
+    def __init__(self, rig, name="s"):
+        super().__init__(rig, name)
         self.listener.settimeout(10)
 
     def accept(self):

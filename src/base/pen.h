@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 
-/* pen - a cursor into memory that is known to be enough; for heads */
+/* pen - a cursor into memory that is known to be enough */
 
-#ifndef PROXY_PEN_H
-#define PROXY_PEN_H
+#ifndef BASE_PEN_H
+#define BASE_PEN_H
 
 #include <stdint.h>
 #include <string.h>
@@ -52,4 +52,4 @@ put_line(struct pen *p, struct span name, struct span value)
 	put(p, "\r\n", 2);
 }
 
-#endif /* PROXY_PEN_H */
+#endif /* BASE_PEN_H */
