@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/sockios.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+
+#define WIRE_TOGETHER 1024
 
 void
 wire_open(struct wire *w, struct event_base *base, int fd,
@@ -251,6 +254,27 @@ keep(struct wire *w, const struct iovec *iov, int n, size_t sent)
 	return wire_write(w, true);
 }
 
+/*
+ * send() costs the kernel less than writev() does, by more than it takes to
+ * copy a small body behind its head.
+ */
+static ssize_t
+send_some(int fd, const struct iovec *iov, int n)
+{
+	char together[WIRE_TOGETHER];
+	size_t have = 0;
+
+	if (n == 1)
+		return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+	for (int i = 0; i < n; i++) {
+		if (iov[i].iov_len > sizeof(together) - have)
+			return writev(fd, iov, n);
+		memcpy(together + have, iov[i].iov_base, iov[i].iov_len);
+		have += iov[i].iov_len;
+	}
+	return send(fd, together, have, MSG_NOSIGNAL);
+}
+
 int
 wire_send(struct wire *w, struct iovec *iov, int n)
 {
@@ -262,7 +286,7 @@ wire_send(struct wire *w, struct iovec *iov, int n)
 			return (int)sent;
 	} else if (w->out.len == 0) {
 		do
-			sent = writev(w->fd, iov, n);
+			sent = send_some(w->fd, iov, n);
 		while (sent < 0 && errno == EINTR);
 		if (sent < 0 && errno != EAGAIN)
 			return -errno;
