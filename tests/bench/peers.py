@@ -9,29 +9,44 @@ X-Forwarded-For, -Proto and -Host, and keeps connections on both sides.
 """
 
 import os
-import signal
+import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
-import worker_rig  # noqa: E402
-from drover import BUILD, Daemon, free_port  # noqa: E402
+import worker_rig
+from drover import BUILD, Daemon, free_port
 
 DOORS = ("tcp", "default", "unix", "log", "tls", "h2")
 CORES = sorted(os.sched_getaffinity(0))
 PROXY_CORE = {CORES[0]}
 OTHER_CORES = set(CORES[1:]) or PROXY_CORE
 TOOLS = BUILD / "tests/tools"
-HERE = Path(__file__).resolve().parent
+given = set()  # ports
+
+
+def port_of_its_own():
+    """That no other program of this run has been given, whether it listens yet or not."""
+    while (port := free_port()) in given:
+        pass
+    given.add(port)
+    return port
+
+
+def pinned(command, cores=OTHER_CORES):
+    return ["taskset", "-c", ",".join(map(str, sorted(cores))), *map(str, command)]
 
 
 def spawn(*command, cores=OTHER_CORES, **kw):
     kw.setdefault("stdin", subprocess.DEVNULL)
-    p = subprocess.Popen([str(c) for c in command], **kw)
-    os.sched_setaffinity(p.pid, cores)
-    return p
+    return subprocess.Popen(pinned(command, cores), **kw)
+
+
+def pin(pids, cores):
+    """Processes that run already, with all of their threads."""
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(task.name), cores)
 
 
 def end(p, timeout=10):
@@ -57,12 +72,12 @@ def family(pid):
     return found
 
 
-def wait_until(what, timeout=20):
+def wait_until(what, otherwise="a program did not come up", timeout=20, every=0.05):
     until = time.monotonic() + timeout
     while not what():
         if time.monotonic() > until:
-            raise RuntimeError("a program did not come up")
-        time.sleep(0.05)
+            raise RuntimeError(otherwise)
+        time.sleep(every)
 
 
 def blast(*args, **kw):
@@ -89,10 +104,13 @@ class Origins:
     """One on a port and one on a Unix socket; everybody asks the same two."""
 
     def __init__(self, folder):
-        self.port, self.path = free_port(), folder / "origin.sock"
+        self.folder, self.port, self.path = folder, port_of_its_own(), folder / "origin.sock"
         self.running = [
             spawn(TOOLS / "origin", address, "100") for address in (f"127.0.0.1:{self.port}", f"unix:{self.path}")]
         wait_until(lambda: answers(("--port", self.port)) and answers(("--unix", self.path)))
+
+    def pin(self, cores):
+        pin([p.pid for p in self.running], cores)
 
     def stop(self):
         for p in self.running:
@@ -103,29 +121,31 @@ class Peer:
     """A program with a configuration file; where[door] is how blast gets there."""
 
     name = ""
+    settle = 0  # seconds until what the load left to do is done
+    log = "log"  # the file
 
-    def __init__(self, folder, origins, prefix=()):
+    def __init__(self, folder, origins):
         self.folder = folder / self.name
         self.folder.mkdir()
-        self.ports = {door: free_port() for door in DOORS}
+        self.log_read = self.log_lines = 0
+        self.ports = {door: port_of_its_own() for door in DOORS}
         self.socket = self.folder / "s"
         self.origins = origins
-        self.where = {door: ("--port", self.ports[door]) for door in self.doors()}
-        if "unix" in self.where:
-            self.where["unix"] = ("--unix", self.socket)
-        self.p = spawn(*prefix, *self.command(), cores=PROXY_CORE, stderr=open(self.folder / "stderr", "wb"),
-                       stdout=open(self.folder / "access.log", "wb"))
-        wait_until(lambda: self.p.poll() is not None or answers(self.where["tcp"]), 60)
+        self.where = {door: ("--port", self.ports[door]) for door in DOORS} | {"unix": ("--unix", self.socket)}
+        self.p = spawn(*self.command(), cores=PROXY_CORE, stderr=open(self.folder / "stderr", "wb"),
+                       stdout=open(self.folder / "stdout", "wb"))
+        try:
+            wait_until(lambda: self.p.poll() is not None or answers(self.where["tcp"]), timeout=60)
+        finally:
+            if not answers(self.where["tcp"]):
+                end(self.p)
         if self.p.poll() is not None:
-            raise RuntimeError(f"{self.name}: " + (self.folder / "stderr").read_text())
-
-    def doors(self):
-        return DOORS
+            raise RuntimeError(f"{self.name}: " + (self.folder / "stderr").read_text()[-1000:])
 
     def text(self, template):
         words = {f"p_{door}": port for door, port in self.ports.items()}
         return template.format(
-            folder=self.folder, top=self.folder.parent, socket=self.socket, port=self.origins.port,
+            folder=self.folder, top=self.origins.folder, socket=self.socket, port=self.origins.port,
             path=self.origins.path, **words)
 
     def write(self, name, template):
@@ -135,6 +155,15 @@ class Peer:
 
     def pids(self):
         return family(self.p.pid)
+
+    def lines(self):
+        """Of the access log, so far."""
+        with open(self.folder / self.log, "rb") as f:
+            f.seek(self.log_read)
+            new = f.read()
+        self.log_read += len(new)
+        self.log_lines += new.count(b"\n")
+        return self.log_lines
 
     def stop(self):
         end(self.p)
@@ -187,7 +216,7 @@ backend unix
 
 
 class Haproxy(Peer):
-    name, tune = "haproxy", ""
+    name, tune, log = "haproxy", "", "stdout"
 
     def command(self):
         return "haproxy", "-db", "-f", self.write("conf", HAPROXY.replace("{tune}", self.tune))
@@ -246,12 +275,15 @@ class Nginx64(Nginx):
 CADDY = """{{
     admin off
     auto_https off
-
     storage file_system {folder}
 }}
 (to) {{ reverse_proxy 127.0.0.1:{port} }}
 http://127.0.0.1:{p_tcp}, http://127.0.0.1:{p_default}, http://localhost:{p_tcp}, http://localhost:{p_default} {{
     import to
+}}
+http://localhost {{
+    bind unix/{socket}
+    reverse_proxy unix/{path}
 }}
 http://127.0.0.1:{p_log}, http://localhost:{p_log} {{
     log {{
@@ -273,9 +305,6 @@ class Caddy(Peer):
 
     name = "caddy"
 
-    def doors(self):
-        return [d for d in DOORS if d != "unix"]
-
     def command(self):
         path = self.write("Caddyfile", CADDY)
         env = ("env", "GOMAXPROCS=1", f"XDG_DATA_HOME={self.folder}", f"XDG_CONFIG_HOME={self.folder}")
@@ -286,30 +315,40 @@ class Worker:
     """drover's proxy process alone, led by a stand-in for control."""
 
     name = "drover"
+    settle = 0
+    workers = 1
 
-    def __init__(self, folder, origins, workers=1, endpoints=1, prefix=()):
+    def __init__(self, folder, origins):
         self.folder = folder / self.name
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir()
         self.rig = worker_rig.Rig(self.folder, workers=0)
+        try:
+            self.start(origins)
+        except BaseException:
+            self.rig.close()
+            raise
+
+    def start(self, origins):
+        pin([self.rig.control.pid], OTHER_CORES)
         self.socket = self.folder / "s"
         self.rig.say(f"listen 2 unix:{self.socket}")
         self.rig.wait("listening 2")
         secure = self.rig.listen(3)
-        self.rig.say(f"tls 3 {folder}/cert.pem {folder}/key.pem")
+        self.rig.say(f"tls 3 {origins.folder}/cert.pem {origins.folder}/key.pem")
         self.rig.say("tickets 1")
-        cores = PROXY_CORE if workers == 1 else set(CORES)
-        for i in range(workers):
-            self.rig.workers[i] = spawn(*prefix, worker_rig.tool("worker"), self.rig.socket, i, cores=cores)
+        for i in range(self.workers):
+            self.rig.workers[i] = spawn(
+                worker_rig.tool("worker"), self.rig.socket, i, cores={CORES[i % len(CORES)]},
+                stderr=open(self.folder / f"stderr{i}", "wb"))
             self.rig.wait(f"hello {i}", 60)
         self.rig.publish(
-            "service tcp 0\n"
-            + "".join(f"endpoint tcp.{i} {i} 127.0.0.1:{origins.port}\n" for i in range(endpoints))
-            + f"service unix 1\nendpoint unix.0 4000 unix:{origins.path}\n"
+            f"service tcp 0\nendpoint tcp.0 0 127.0.0.1:{origins.port}\n"
+            f"service unix 1\nendpoint unix.0 4000 unix:{origins.path}\n"
             "route tcp /tcp/\nroute unix /unix/\n")
         here = ("--port", self.rig.port)
         self.where = {"tcp": here, "default": here, "unix": ("--unix", self.socket),
                       "tls": ("--port", secure), "h2": ("--port", secure)}
-        wait_until(lambda: answers(here), 60)
+        wait_until(lambda: answers(here), timeout=60)
 
     def pids(self):
         return [w.pid for w in self.rig.workers.values()]
@@ -318,34 +357,61 @@ class Worker:
         self.rig.close()
 
 
+class TwoWorkers(Worker):
+    """One to a core; where there are but two, the load has to share them."""
+
+    name = "drover-2w"
+    workers = 2
+
+
 class Herd:
-    """All of drover, with its defaults, and services of its own on the same program."""
+    """All of drover with its defaults, its processes together on the core, and
+    a service of its own on the same program."""
 
-    name = "drover"
+    name = "drover-all"
+    settle = 0.3  # control looks for records ten times a second
+    access_log = "off"
 
-    def __init__(self, folder, _origins, workers=1):
-        origin = str(TOOLS / "origin")
-        shape = {"tcp": ("port", "127.0.0.1:${PORT}"), "unix": ("unix", "unix:${SOCKET}")}
-        self.socket = folder / "s"
-        services = {
-            name: {"command": [origin, address, "100"], "listen": listen, "readiness": {"path": "/100"},
-                   "route": [{"path": f"/{name}/"}]}
-            for name, (listen, address) in shape.items()}
-        self.d = Daemon(folder / "herd", services, workers=workers)
-        self.d.write_top(listen=[{"address": f"127.0.0.1:{self.d.port}"}, {"address": f"unix:{self.socket}"}])
+    def __init__(self, folder, _origins):
+        self.folder = folder / self.name
+        service = {"command": [str(TOOLS / "origin"), "127.0.0.1:${PORT}", "100"], "listen": "port",
+                   "readiness": {"path": "/100"}, "route": [{"path": "/tcp/"}]}
+        self.d = Daemon(self.folder, {"tcp": service}, workers=1, access_log=self.access_log)
+        try:
+            self.start()
+        except BaseException:
+            self.d.stop()
+            raise
+
+    def start(self):
         self.d.start()
         status = self.d.ready()
-        self.workers = [w["pid"] for w in status["workers"]]
-        for pid in self.workers:
-            os.sched_setaffinity(pid, PROXY_CORE if workers == 1 else set(CORES))
-        others = [status["pid"], status["keeper"]["pid"], *(i["pid"] for s in status["services"] for i in s["instances"])]
-        for pid in others:
-            os.sched_setaffinity(pid, OTHER_CORES)
+        self.processes = [status["pid"], status["keeper"]["pid"], *(w["pid"] for w in status["workers"])]
+        pin(self.processes, PROXY_CORE)
+        pin([i["pid"] for s in status["services"] for i in s["instances"]], OTHER_CORES)
         here = ("--port", self.d.port)
-        self.where = {"tcp": here, "default": here, "unix": ("--unix", self.socket)}
+        self.where = {"tcp": here, "log": here}
 
     def pids(self):
-        return self.workers
+        return self.processes
+
+    def lines(self):
+        """Of the access log, so far."""
+        text = self.d.api("GET", "/metrics").body.decode()
+        return int(re.search(r"^drover_access_log_lines_total (\d+)", text, re.M).group(1))
 
     def stop(self):
         self.d.stop()
+
+
+class HerdLog(Herd):
+    name, access_log = "drover-log", "combined"
+
+
+class HerdJson(Herd):
+    name, access_log = "drover-json", "json"
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (Worker, TwoWorkers, Herd, HerdLog, HerdJson, Haproxy, Haproxy64, Nginx, Nginx64, Caddy)}

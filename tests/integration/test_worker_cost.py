@@ -14,11 +14,8 @@ import time
 
 import pytest
 
-from test_worker_records import sum_of
-from worker_rig import Rig, read_until, tool
-
-REQUESTS = 500
-ASK = b"GET / HTTP/1.1\r\nHost: a\r\nX-Room: lobby\r\n\r\n"
+from instructions import MANY, MANY_WARM, Counted, of_a_request, publish
+from worker_rig import Rig, tool
 
 # Of one small GET, built by configure's own flags with this compiler on this
 # machine. When a change moves it for a reason, the failing test names the new
@@ -44,56 +41,6 @@ def rig(tmp_path):
         origin.wait()
 
 
-class Counted:
-    """A worker whose instructions are counted between begin() and end()."""
-
-    def __init__(self, rig, index):
-        self.rig, self.index = rig, index
-        self.out = os.path.join(rig.dir, f"callgrind{index}")
-        self.process = subprocess.Popen(
-            ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.out}",
-             tool("worker"), rig.socket, str(index)], stderr=subprocess.DEVNULL)
-        rig.workers[index] = self.process
-        rig.wait(f"hello {index}", 60)
-        rig.wait(f"ack {index}", 60)
-
-    def tell(self, *args):
-        subprocess.run(["callgrind_control", *args, str(self.process.pid)], stdout=subprocess.DEVNULL, check=True)
-
-    def begin(self):
-        self.tell("-i", "on")
-
-    def end(self):
-        self.tell("-d")
-        self.process.terminate()
-        self.process.wait(20)
-        del self.rig.workers[self.index]
-        return sum_of(self.out + ".1")[0]
-
-
-def publish(rig, endpoints, options=""):
-    rig.publish(
-        f"service web 0 {options}\n" +
-        "".join(f"endpoint web.{i} {i} unix:{rig.fast}\n" for i in range(endpoints)) + "route web /\n", wait=False)
-
-
-def ask(s, n):
-    for _ in range(n):
-        s.sendall(ASK)
-        assert read_until(s, b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
-
-
-def instructions(rig, index, endpoints, options="", warm=200):
-    """Of one small request, on connections that are there already."""
-    publish(rig, endpoints, options)
-    worker = Counted(rig, index)
-    with rig.connect(timeout=30) as s:
-        ask(s, warm)
-        worker.begin()
-        ask(s, REQUESTS)
-        return worker.end() / REQUESTS
-
-
 def compiler():
     said = subprocess.run(["readelf", "-p", ".comment", tool("worker")], capture_output=True, text=True, check=True)
     return platform.machine(), said.stdout
@@ -101,7 +48,7 @@ def compiler():
 
 @pytest.mark.measured
 def test_a_small_request_costs_what_is_stated(rig, figure):
-    cost = instructions(rig, 1, 2)
+    cost = of_a_request(rig, 1, "unix:" + rig.fast, 2)
     figure("instructions of a small request", f"{cost:.0f}")
     machine, said = compiler()
     if machine == STATED_FOR[0] and STATED_FOR[1] in said:
@@ -118,9 +65,9 @@ def test_a_small_request_costs_what_is_stated(rig, figure):
 ])
 # fmt: on
 def test_a_thousand_endpoints_cost_what_two_do(rig, figure, policy, options):
-    two = instructions(rig, 1, 2, options)
-    # Until nearly each has a connection: what is measured is the choice.
-    many = instructions(rig, 2, 1000, options, warm=7000)
+    address = "unix:" + rig.fast
+    two = of_a_request(rig, 1, address, 2, options)
+    many = of_a_request(rig, 2, address, MANY, options, MANY_WARM)
     figure(f"instructions of a small request, {policy}", f"{two:.0f} with 2 endpoints, {many:.0f} with 1,000")
     assert many < 1.05 * two
 
@@ -181,7 +128,7 @@ class Crowd:
 
 def under_load(rig, indices):
     """Instructions of one request of many at once, that all these workers share."""
-    publish(rig, 8, "concurrency=1000")
+    publish(rig, "unix:" + rig.fast, 8, "concurrency=1000")
     crowd = Crowd(rig, indices)
     try:
         crowd.run(1000)
