@@ -8,7 +8,7 @@
  * be sent and hands them to ops->emit. Requests come out as the text of an
  * HTTP/1.1 head, to be read by head_request() and judged by the same rules;
  * answers go in as that text. Streams are the owner's, with a struct h2_stream
- * in each.
+ * in each. Trailers are lines of HTTP/1.1, both ways.
  *
  * Refused here, for it cannot be said in HTTP/1.1 (RFC 9113, 8.1.1: malformed,
  * the stream is reset with PROTOCOL_ERROR):
@@ -82,9 +82,10 @@ struct h2_stream {
 	bool closed; /* on neither side open: only to be freed */
 	uint64_t left;
 	uint64_t oleft;
-	uint64_t moved;	    /* bytes of bodies that were framed */
-	struct buf tail;    /* of the answer, what no window was open for */
-	struct iovec *lent; /* behind tail, during a call only */
+	uint64_t moved;	     /* bytes of bodies that were framed */
+	struct buf tail;     /* of the answer, what no window was open for */
+	struct buf trailers; /* that go out behind it, instead of its end */
+	struct iovec *lent;  /* behind tail, during a call only */
 	int nlent;
 };
 
@@ -164,6 +165,15 @@ int h2_answer(
     struct h2 *h, struct h2_stream *s, struct iovec *iov, int n) MUST_CHECK;
 int h2_body(
     struct h2 *h, struct h2_stream *s, struct iovec *iov, int n) MUST_CHECK;
+
+/*
+ * The answer ends with these fields (RFC 9113, 8.1): whole lines, each with its
+ * CRLF, that may stand in a trailer section. They are copied, and go out with
+ * the end. What is of this hop is left out. -ENOBUFS (over the ceilings of a
+ * head), -ENOMEM, -EPIPE.
+ */
+int h2_trailers(
+    struct h2 *h, struct h2_stream *s, struct span lines) MUST_CHECK;
 
 /* The answer is complete. drop: what is left of the request is not wanted. */
 void h2_end(struct h2 *h, struct h2_stream *s, bool drop);

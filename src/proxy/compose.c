@@ -294,8 +294,8 @@ put_answer_lines(struct pen *p, const struct exchange *x, const struct head *h)
 {
 	uint64_t drop = BIT(DROVER_ERROR) | BIT(X_REQUEST_ID);
 
-	if (x->decode)
-		drop |= BIT(TRAILER); /* they went with the chunks */
+	if (x->rframing == FRAMING_CHUNKED && !x->trailers)
+		drop |= BIT(TRAILER);
 	if (x->policy == NULL) {
 		put_lines(p, h, drop, NULL);
 		return;

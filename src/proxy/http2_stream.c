@@ -111,6 +111,14 @@ op_send(struct downstream *d, size_t head, struct iovec *iov, int n)
 	return r;
 }
 
+static int
+op_trailers(struct downstream *d, struct span lines)
+{
+	struct http2_stream *s = stream_of(d);
+
+	return h2_trailers(s->c->h2, &s->h2, lines);
+}
+
 /* What has gone on to the endpoint, or to nobody, makes room for more. */
 static void
 credit(struct http2_stream *s)
@@ -167,6 +175,7 @@ op_abort(struct downstream *d)
 
 static const struct downstream_ops downstream_ops = {
 	.send = op_send,
+	.trailers = op_trailers,
 	.pending = op_pending,
 	.stalls = op_stalls,
 	.read = op_read,

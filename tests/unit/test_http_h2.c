@@ -2,6 +2,7 @@
 
 /* What goes through a session of HTTP/2, and how it ends. */
 
+#include <errno.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -211,6 +212,81 @@ trailers_end_the_body(void **state)
 }
 
 static void
+an_answer_ends_with_its_trailers(void **state)
+{
+	(void)state;
+	add_request(1, "GET", NGHTTP2_FLAG_END_STREAM, NULL);
+	go();
+	t.nsent = 0;
+	assert_int_equal(answer(&t.s[0], "HTTP/1.1 200 OK\r\n\r\n", "ab"), 0);
+	assert_int_equal(h2_trailers(t.h, &t.s[0],
+			     SPAN("X-Sum: 1\r\nConnection: x\r\ny:2 \r\n")),
+	    0);
+	h2_end(t.h, &t.s[0], false);
+	write_out();
+	assert_int_equal(find(NGHTTP2_DATA)->n, 2);
+	for (size_t i = 0; i + 1 < t.nsent; i++)
+		assert_false(t.sent[i].flags & NGHTTP2_FLAG_END_STREAM);
+	assert_int_equal(t.sent[t.nsent - 1].type, NGHTTP2_HEADERS);
+	assert_true(t.sent[t.nsent - 1].flags & NGHTTP2_FLAG_END_STREAM);
+	assert_int_equal(t.closed, 1);
+}
+
+static void
+trailers_wait_for_the_window_of_the_body(void **state)
+{
+	(void)state;
+	/* SETTINGS_INITIAL_WINDOW_SIZE = 0 */
+	add_frame(NGHTTP2_SETTINGS, 0, 0, SPAN("\0\4\0\0\0\0"));
+	add_request(1, "POST", 0, NULL);
+	go();
+	t.nsent = 0;
+	assert_int_equal(answer(&t.s[0], "HTTP/1.1 200 OK\r\n\r\n", "x"), 0);
+	assert_int_equal(h2_trailers(t.h, &t.s[0], SPAN("X-Sum: 1\r\n")), 0);
+	h2_end(t.h, &t.s[0], true);
+	write_out();
+	assert_int_equal(count(NGHTTP2_HEADERS), 1);
+	assert_int_equal(count(NGHTTP2_RST_STREAM), 0);
+	add_word(NGHTTP2_WINDOW_UPDATE, 1, 1);
+	go();
+	assert_int_equal(t.nsent, 3);
+	assert_int_equal(t.sent[0].type, NGHTTP2_DATA);
+	assert_int_equal(t.sent[0].flags, 0);
+	assert_int_equal(t.sent[1].type, NGHTTP2_HEADERS);
+	assert_true(t.sent[1].flags & NGHTTP2_FLAG_END_STREAM);
+	/* The rest of the request is not wanted, once that is out. */
+	assert_int_equal(t.sent[2].type, NGHTTP2_RST_STREAM);
+	assert_int_equal(t.sent[2].word, NGHTTP2_NO_ERROR);
+}
+
+static void
+trailers_keep_to_the_ceilings_of_a_head(void **state)
+{
+	static char lines[20 * 4 + 4], large[1025];
+
+	(void)state;
+	add_request(1, "GET", NGHTTP2_FLAG_END_STREAM, NULL);
+	go();
+	assert_int_equal(answer(&t.s[0], "HTTP/1.1 200 OK\r\n\r\n", "x"), 0);
+	for (size_t i = 0; i < sizeof(lines); i += 4)
+		memcpy(lines + i, "a:\r\n", 4);
+	memset(large, 'a', sizeof(large));
+	assert_int_equal(
+	    h2_trailers(t.h, &t.s[0], (struct span){ lines, sizeof(lines) }),
+	    -ENOBUFS);
+	assert_int_equal(
+	    h2_trailers(t.h, &t.s[0], (struct span){ large, sizeof(large) }),
+	    -ENOBUFS);
+	assert_int_equal(h2_trailers(t.h, &t.s[0],
+			     (struct span){ lines, sizeof(lines) - 4 }),
+	    0);
+	h2_cut(t.h, &t.s[0], true);
+	write_out();
+	assert_int_equal(
+	    h2_trailers(t.h, &t.s[0], SPAN("X-Sum: 1\r\n")), -EPIPE);
+}
+
+static void
 an_early_answer_drops_the_rest_without_an_error(void **state)
 {
 	(void)state;
@@ -343,6 +419,8 @@ each_allocation_may_fail(void **state)
 		if (s.id != 0 && r == 0)
 			r = h2_answer(h, &s, iov, 2);
 		if (s.id != 0 && r == 0)
+			r = h2_trailers(h, &s, SPAN("X-Sum: 1\r\n"));
+		if (s.id != 0 && r == 0)
 			h2_end(h, &s, false);
 		if (h != NULL && r == 0)
 			r = h2_write(h);
@@ -373,6 +451,9 @@ main(void)
 		TEST(a_window_over_its_range_is_refused),
 		TEST(a_body_keeps_to_its_length),
 		TEST(trailers_end_the_body),
+		TEST(an_answer_ends_with_its_trailers),
+		TEST(trailers_wait_for_the_window_of_the_body),
+		TEST(trailers_keep_to_the_ceilings_of_a_head),
 		TEST(an_early_answer_drops_the_rest_without_an_error),
 		TEST(an_early_answer_that_waits_for_a_window_is_told_whole),
 		TEST(a_cut_answer_is_reset),
