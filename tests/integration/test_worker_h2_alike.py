@@ -209,3 +209,46 @@ def test_behind_a_body_with_a_length_they_are_dropped(web, c):
     assert seen["body"] == "abc" and seen["trailers"] == []
     heads = {k.lower() for k, _ in seen["headers"]}
     assert "x-sum" not in heads and "transfer-encoding" not in heads
+
+
+# --- Via --------------------------------------------------------------------
+
+def test_via_names_the_version_that_a_message_came_by(played, c):
+    ok = b" 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n"
+    for version in (b"1.1", b"1.0"):
+        answer = b"HTTP/" + version + ok + b"\r\n"
+        a, head = told(played, c, answer)
+        assert header(head, "via") == "2.0 drover"
+        assert a.head["via"] == version.decode() + " drover"
+        for client in (b"1.1", b"1.0"):
+            with played.connect() as s:
+                s.sendall(GET.replace(b"1.1", client))
+                with played.script.accept() as up:
+                    head = read_until(up, b"\r\n\r\n")
+                    up.sendall(answer)
+                got = read_until(s, b"\r\n\r\n")
+            assert header(head, "via") == client.decode() + " drover"
+            assert header(got, "via") == version.decode() + " drover"
+
+
+def test_via_of_others_stays_where_it_may(played, c):
+    answer = (b"HTTP/1.1 200 OK\r\nVia: 1.0 inner\r\n"
+              b"Content-Length: 0\r\n\r\n")
+    s = c.ask("/", more=[("via", "1.1 me")])
+    with played.script.accept() as up:
+        assert header(read_until(up, b"\r\n\r\n"), "via") == "2.0 drover"
+        up.sendall(answer)
+        c.wait(s)
+    with played.connect() as s:
+        s.sendall(GET)
+        with played.script.accept() as up:
+            read_until(up, b"\r\n\r\n")
+            up.sendall(answer)
+        got = read_until(s, b"\r\n\r\n")
+    assert [x for x in got.split(b"\r\n") if x.startswith(b"Via:")] == [
+        b"Via: 1.0 inner", b"Via: 1.1 drover"]
+
+
+def test_our_own_answers_came_by_nothing(played, c):
+    a = c.get("/a/../b")
+    assert a.status == 400 and "via" not in a.head
