@@ -27,9 +27,10 @@
  * Against abuse the connection ends with ENHANCE_YOUR_CALM (h2_fault() says
  * over what): a header block that decodes to four times the ceiling, or is cut
  * into over H2_CONTINUATIONS; more resets, whether the client's or those that
- * it provoked, than H2_RESETS and H2_RESETS_PER_S; more frames that carry
- * nothing (PING, SETTINGS, PRIORITY, unknown ones, empty DATA, WINDOW_UPDATE
- * for what was never sent) than H2_CONTROLS and H2_CONTROLS_PER_S.
+ * it provoked, than limits.resets at once, of which an H2_REFILL_S-th comes
+ * back each second; more frames that carry nothing (PING, SETTINGS, PRIORITY,
+ * unknown ones, empty DATA, WINDOW_UPDATE for what was never sent) than
+ * limits.controls, likewise.
  *
  * Windows open by h2_credit() alone. Nothing is pushed, priorities are not
  * followed, and CONNECT with :protocol (RFC 8441) is not offered.
@@ -48,15 +49,14 @@
 #include "http/head.h"
 
 #define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-#define H2_STREAMS 128 /* by default */
-#define H2_WINDOW (128 * 1024)
+#define H2_STREAMS 128	       /* by default */
+#define H2_WINDOW (128 * 1024) /* of a stream, by default */
 #define H2_TAIL_MAX (512 * 1024)
 #define H2_WINDOW_ALL (1024 * 1024) /* of the connection */
 #define H2_CONTINUATIONS 8
-#define H2_RESETS 256
-#define H2_RESETS_PER_S 32
-#define H2_CONTROLS 512
-#define H2_CONTROLS_PER_S 64
+#define H2_RESETS 256	/* by default */
+#define H2_CONTROLS 512 /* by default */
+#define H2_REFILL_S 8	/* until a budget that was spent is whole again */
 
 struct h2;
 
@@ -65,6 +65,9 @@ struct h2_limits {
 	size_t head;	  /* bytes of a request's head */
 	size_t lines;
 	struct buf_meter *meter; /* of all it holds; or NULL */
+	uint32_t resets;	 /* these two: the budgets above */
+	uint32_t controls;
+	uint32_t window; /* of a stream, for the request's body */
 };
 
 /* One stream; embedded in the owner's, zeroed at first, and its own. */
@@ -106,7 +109,7 @@ struct h2_ops {
 enum h2_kind {
 	H2_NOTHING,
 	H2_REQUEST, /* id, text, end; refusal */
-	H2_BODY,    /* stream, data, trailers, end; stream NULL: none's */
+	H2_BODY,    /* stream, data, trailers, end, shut; stream NULL: none's */
 	H2_MALFORMED
 };
 
@@ -118,7 +121,8 @@ struct h2_event {
 	struct span data;     /* inside what was given to h2_read() */
 	struct span trailers; /* lines with their CRLF; until the next call */
 	enum head_refusal refusal;
-	bool end; /* of the request */
+	bool end;  /* of the request */
+	bool shut; /* more has to come, and must wait for h2_credit() */
 };
 
 enum h2_fault {

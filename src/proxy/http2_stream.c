@@ -322,6 +322,8 @@ void
 http2_stream_push(struct http2_stream *s, const struct h2_event *ev)
 {
 	s->owed += ev->data.n;
+	if (ev->shut)
+		worker_hit(s->d.w, LIMIT_HTTP2_WINDOW);
 	if (s->d.x == NULL) {
 		credit(s);
 		return;

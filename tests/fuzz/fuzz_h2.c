@@ -21,7 +21,8 @@
 
 #define STREAMS 8
 
-static const struct h2_limits limits = { STREAMS, 1024, 20, NULL };
+static const struct h2_limits limits = { STREAMS, 1024, 20, NULL, H2_RESETS,
+	H2_CONTROLS, H2_WINDOW };
 
 static struct {
 	struct h2 *h;
