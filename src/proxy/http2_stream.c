@@ -211,6 +211,7 @@ refuse(struct http2_stream *s, enum head_refusal why)
 		    why == REFUSED_COUNT ? LIMIT_HEAD_LINES : LIMIT_HEAD_SIZE);
 	worker_id(w, id);
 	count64(&w->cells->bad_requests, 1);
+	recording_refused(&s->d, p.id, status, p.fault);
 	iov.iov_len = compose_problem(&p, w->heads, WORKER_HEADS);
 	if (op_send(&s->d, iov.iov_len, &iov, 1) < 0)
 		op_close(&s->d);
