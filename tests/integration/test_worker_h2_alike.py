@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from h2_client import (CANCEL, DATA, END, END_HEADERS, HEADERS, INTERNAL,
-                       PROTOCOL, RST, Client, block, frame, word)
+from h2_client import (END, END_HEADERS, HEADERS, INTERNAL, PROTOCOL, WINDOW,
+                       Client, block, frame, word)
 from worker_rig import Rig, Script, header, read_all, read_until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
@@ -157,7 +157,7 @@ def test_trailers_wait_behind_a_body_that_no_window_is_open_for(played):
             up.sendall(CHUNKED + b"\r\n")
             assert c.wait(other).status == 200
         assert c.answers[s].trailers is None and not c.answers[s].ended
-        c.send(frame(8, 0, s, word(2)))
+        c.send(frame(WINDOW, 0, s, word(2)))
         a = c.wait(s)
         assert a.body == b"ok" and a.trailers == {"x-sum": "1"}
 
