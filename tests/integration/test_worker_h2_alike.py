@@ -7,7 +7,7 @@ import pytest
 
 from h2_client import (END, END_HEADERS, HEADERS, INTERNAL, PROTOCOL, WINDOW,
                        Client, block, frame, word)
-from worker_rig import Rig, Script, header, read_all, read_until
+from worker_rig import Rig, Script, header, read_until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
