@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from h2_client import (END, END_HEADERS, HEADERS, INTERNAL, PROTOCOL, WINDOW,
-                       Client, block, frame, word)
+from h2_client import (DATA, END, END_HEADERS, HEADERS, INTERNAL, PROTOCOL,
+                       WINDOW, Client, block, frame, request, word)
 from worker_rig import Rig, Script, header, read_until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
@@ -173,9 +173,12 @@ def test_an_answer_that_breaks_off_in_its_trailers_looks_broken(played, c):
 
 # --- trailers of a request --------------------------------------------------
 
-def trailed(c, fields, **more):
-    s = c.ask("/head", method="POST", body=b"abc", end=False, **more)
-    c.send(frame(HEADERS, END | END_HEADERS, s, block(fields)))
+def trailed(c, fields, more=()):
+    """All at once: they are there before there can be an answer."""
+    s, c.next = c.next, c.next + 2
+    c.send(frame(HEADERS, END_HEADERS, s, request("/head", "POST", more=more))
+           + frame(DATA, 0, s, b"abc")
+           + frame(HEADERS, END | END_HEADERS, s, block(fields)))
     return c.wait(s)
 
 

@@ -191,11 +191,24 @@ def test_a_no_comes_before_the_body_is_read(rig, judge, c):
     assert [h[":status"] for h in a.heads] == ["403"]
     assert a.head["set-cookie"] == "a=b" and a.reset == NO_ERROR
     assert rig.forwarded() == [] and rig.ask("endpoint")["requests"] == 0
-    # What it held has gone back to the connection: there is room for others.
+
+
+def test_what_a_refused_body_held_goes_back_to_the_connection(rig, judge, c):
+    guard_forward(rig, judge)
+    judge.says("403 Forbidden")
+    assert c.step()[0] == SETTINGS
+    for i in range(12):  # 128 KiB each, of a window of 1 MiB
+        judge.gate.clear()
+        s = c.ask("/sink", method="POST", end=False)
+        judge.wait()
+        for _ in range(8):
+            c.send(frame(DATA, 0, s, b"a" * 16384))
+        until(lambda: rig.met("http2_window") == i + 1)
+        judge.gate.set()
+        assert c.wait(s).status == 403
     judge.says("200 OK")
-    for _ in range(16):
-        a = c.get("/sink", method="POST", body=b"a" * 16384)
-        assert json.loads(a.body)["n"] == 16384
+    a = c.get("/sink", method="POST", body=b"a" * 16384)
+    assert json.loads(a.body)["n"] == 16384
 
 
 def test_a_client_that_resets_takes_its_question_along(rig, judge, c):
