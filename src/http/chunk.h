@@ -25,11 +25,11 @@
  * when decoding; each is at most CHUNK_EXT_MAX bytes, all of a body together
  * CHUNK_EXT_TOTAL. Trailers keep the rules of header lines (head.h) and stay
  * under CHUNK_TRAILER_MAX bytes together; decoding skips them, and who wants
- * them asks chunk_trailers(). One that must be
- * known before the body comes is refused (RFC 9110, 6.5.1), with '_' for '-'
- * too: what frames, routes, authenticates, modifies a request, controls a
- * response, says what the body is, ends at this hop, or is drover's own word
- * (chunk.c has the list). Bodies have no ceiling here: the caller counts.
+ * them asks chunk_trailers(). One that must be known before the body comes is
+ * refused (RFC 9110, 6.5.1), with '_' for '-' too: what frames, routes,
+ * authenticates, modifies a request, controls a response, says what the body
+ * is, ends at this hop, or is drover's own word (chunk.c has the list). Bodies
+ * have no ceiling here: the caller counts.
  */
 
 #ifndef HTTP_CHUNK_H

@@ -69,12 +69,11 @@ cut_chunked(struct exchange *x, struct span in, struct piece *p)
 
 	p->done = v == CHUNK_END;
 	p->bad = v == CHUNK_BAD;
-	if (x->trailers || p->bad) {
+	if (x->trailers)
 		add(p, in.p, p->used);
-		return;
-	}
-	add(p, in.p, p->used - (chunk_trailers(&x->rchunk) - before));
-	if (p->done)
+	else if (!p->bad)
+		add(p, in.p, p->used - (chunk_trailers(&x->rchunk) - before));
+	if (!x->trailers && p->done)
 		add(p, "\r\n", 2);
 }
 
