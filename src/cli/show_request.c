@@ -34,6 +34,17 @@ put_time(struct buf *out, const char *name, const json_t *req, const char *key)
 	    out, name, duration(text, sizeof(text), json_number(req, key)));
 }
 
+/* A daemon that was there before this command may not know. */
+static int
+put_tls(struct buf *out, const json_t *req)
+{
+	const json_t *tls = json_object_get(req, "tls");
+
+	if (!json_is_boolean(tls))
+		return 0;
+	return put(out, "tls", json_is_true(tls) ? "yes" : "no");
+}
+
 static int
 put_head(struct buf *out, const json_t *req)
 {
@@ -47,7 +58,9 @@ put_head(struct buf *out, const json_t *req)
 		r = put(out, "trace", json_text(req, "trace_id"));
 	if (r == 0)
 		r = put(out, "at", json_text(req, "at"));
-	return r == 0 ? put(out, "client", json_text(req, "client")) : r;
+	if (r == 0)
+		r = put(out, "client", json_text(req, "client"));
+	return r == 0 ? put_tls(out, req) : r;
 }
 
 static int

@@ -285,6 +285,8 @@ struct conf_ceilings {
 	unsigned pool;
 	uint64_t pool_timeout_ms;
 	uint64_t response_head;
+	unsigned http2_resets, http2_controls;
+	uint64_t http2_window;
 };
 
 struct conf_service {

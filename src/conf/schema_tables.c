@@ -212,6 +212,21 @@ const struct schema schema_root[] = {
 	ROOT(limits.response_head),
 	.min = KiB, .max = 48 * KiB, .preset = "32KiB",
 	.text = "The head of an answer; 502." },
+{ "limits.http2_resets", SCHEMA_INT, SCHEMA_LIVE, ROOT(limits.http2_resets),
+	.min = 16, .max = 65535, .preset = "256",
+	.text = "Streams that a client of HTTP/2 may reset, or make be reset, "
+		"at once; an eighth of it comes back each second. One more "
+		"ends the connection, and counts in drover_http2_refused_total. "
+		"Like the next two it holds for connections that begin." },
+{ "limits.http2_controls", SCHEMA_INT, SCHEMA_LIVE,
+	ROOT(limits.http2_controls),
+	.min = 16, .max = 65535, .preset = "512",
+	.text = "The same for frames that carry nothing: PING, SETTINGS, "
+		"PRIORITY, unknown ones, empty DATA, needless WINDOW_UPDATE." },
+{ "limits.http2_window", SCHEMA_SIZE, SCHEMA_LIVE, ROOT(limits.http2_window),
+	.min = 16 * KiB, .max = 256 * KiB, .preset = "128KiB",
+	.text = "How much of a request's body one stream of HTTP/2 may send "
+		"ahead of the service." },
 
 { "ports", SCHEMA_GROUP,
 	.text = "What services with listen: port get. Choose it outside of "

@@ -441,6 +441,9 @@ add_limits(struct build *b)
 		.pool = l->pool,
 		.pool_timeout = (uint32_t)l->pool_timeout_ms,
 		.response_head = (uint32_t)l->response_head,
+		.http2_resets = l->http2_resets,
+		.http2_controls = l->http2_controls,
+		.http2_window = (uint32_t)l->http2_window,
 	};
 }
 

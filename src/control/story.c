@@ -95,6 +95,15 @@ put_count(struct pen *p, const char *key, uint64_t value)
 }
 
 static void
+put_flag(struct pen *p, const char *key, bool value)
+{
+	PUT(p, ",\"");
+	put(p, key, strlen(key));
+	PUT(p, "\":");
+	put_span(p, value ? SPAN("true") : SPAN("false"));
+}
+
+static void
 put_hex(struct pen *p, const char *key, const unsigned char *data, size_t n)
 {
 	PUT(p, ",\"");
@@ -171,6 +180,7 @@ put_who(struct pen *p, const struct story *s)
 	put_field(p, "host", s->text.host);
 	put_field(p, "target", target_of(s));
 	put_field(p, "protocol", span_of(version_text(rec)));
+	put_flag(p, "tls", rec->flags & RECORD_TLS);
 	put_field(p, "referer", s->text.referer);
 	put_field(p, "user_agent", s->text.agent);
 }
@@ -366,20 +376,21 @@ story_json(const struct story *s)
 	char at[CLOCK_TEXT], client[STORY_CLIENT];
 
 	return json_pack(
-	    "{s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:i, s:s, s:s, s:s, s:s,"
-	    " s:i, s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
+	    "{s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:b, s:i, s:s, s:s, s:s,"
+	    " s:s, s:i, s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
 	    "request_id", text_json(s->id), "trace_id",
 	    hex_json(rec->trace, sizeof(rec->trace)), "span_id",
 	    hex_json(rec->span, sizeof(rec->span)), "at",
 	    clock_text(at, s->at_us / 1000), "client",
 	    story_client(rec, client), "method", method_text(rec), "path",
-	    text_json(s->path), "protocol", version_text(rec), "status",
-	    (int)rec->status, "end", end_text(rec), "fault", fault_text(rec),
-	    "service", s->service, "route", s->route, "candidates",
-	    (int)rec->candidates, "ejected", (int)rec->ejected, "attempts",
-	    (int)rec->attempts, "tried", hops_json(s), "flags", flags_json(rec),
-	    "bytes_in", (json_int_t)rec->bytes_in, "bytes_out",
-	    (json_int_t)rec->bytes_out, "wait_us", (json_int_t)rec->wait_us,
-	    "connect_us", (json_int_t)rec->connect_us, "first_byte_us",
+	    text_json(s->path), "protocol", version_text(rec), "tls",
+	    (rec->flags & RECORD_TLS) != 0, "status", (int)rec->status, "end",
+	    end_text(rec), "fault", fault_text(rec), "service", s->service,
+	    "route", s->route, "candidates", (int)rec->candidates, "ejected",
+	    (int)rec->ejected, "attempts", (int)rec->attempts, "tried",
+	    hops_json(s), "flags", flags_json(rec), "bytes_in",
+	    (json_int_t)rec->bytes_in, "bytes_out", (json_int_t)rec->bytes_out,
+	    "wait_us", (json_int_t)rec->wait_us, "connect_us",
+	    (json_int_t)rec->connect_us, "first_byte_us",
 	    (json_int_t)rec->first_us, "total_us", (json_int_t)rec->total_us);
 }

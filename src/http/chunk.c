@@ -148,21 +148,23 @@ on_line(struct chunk *c, char byte)
 	return 0;
 }
 
+bool
+chunk_forbids(struct span name)
+{
+	return forbidden >> hdr_of(name) & 1;
+}
+
 static int
 on_name(struct chunk *c, char byte)
 {
-	enum hdr id;
-
 	if (char_is(byte, CHAR_TOKEN)) {
 		keep_name(c, byte);
 		return 0;
 	}
 	if (byte != ':')
 		return bad(c, "malformed trailer name");
-	id = c->name_len < CHUNK_NAME_MAX
-	    ? hdr_of((struct span){ c->name, c->name_len })
-	    : HDR_OTHER;
-	if (forbidden >> id & 1)
+	if (c->name_len < CHUNK_NAME_MAX &&
+	    chunk_forbids((struct span){ c->name, c->name_len }))
 		return bad(c, "trailer that only a head may have");
 	c->state = AT_VALUE;
 	return 0;

@@ -24,16 +24,18 @@
  * Extensions mean nothing to us: they are passed on when following and dropped
  * when decoding; each is at most CHUNK_EXT_MAX bytes, all of a body together
  * CHUNK_EXT_TOTAL. Trailers keep the rules of header lines (head.h) and stay
- * under CHUNK_TRAILER_MAX bytes together; decoding drops them. One that must be
- * known before the body comes is refused (RFC 9110, 6.5.1), with '_' for '-'
- * too: what frames, routes, authenticates, modifies a request, controls a
- * response, says what the body is, ends at this hop, or is drover's own word
- * (chunk.c has the list). Bodies have no ceiling here: the caller counts.
+ * under CHUNK_TRAILER_MAX bytes together; decoding skips them, and who wants
+ * them asks chunk_trailers(). One that must be known before the body comes is
+ * refused (RFC 9110, 6.5.1), with '_' for '-' too: what frames, routes,
+ * authenticates, modifies a request, controls a response, says what the body
+ * is, ends at this hop, or is drover's own word (chunk.c has the list). Bodies
+ * have no ceiling here: the caller counts.
  */
 
 #ifndef HTTP_CHUNK_H
 #define HTTP_CHUNK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -69,6 +71,19 @@ enum chunk_verdict chunk_next(
 
 enum chunk_verdict chunk_follow(
     struct chunk *c, struct span in, size_t *used) MUST_CHECK;
+
+/*
+ * How many bytes of the trailer section were read: its lines, and the CRLF that
+ * ends it. They are the last of a body.
+ */
+static inline uint32_t
+chunk_trailers(const struct chunk *c)
+{
+	return c->trailer;
+}
+
+/* Whether no trailer may have this name. */
+bool chunk_forbids(struct span name);
 
 /* The words for CHUNK_BAD: "chunk size overflows"; "" otherwise. */
 const char *chunk_why(const struct chunk *c);

@@ -24,6 +24,16 @@ blame(struct h2 *h, enum h2_fault fault)
 		h->fault = fault;
 }
 
+static struct h2_budget
+budget(uint32_t most)
+{
+	return (struct h2_budget){
+		.most = most,
+		.per_s = most < H2_REFILL_S ? 1 : most / H2_REFILL_S,
+		.left = most,
+	};
+}
+
 /* False: there is none left. */
 static bool
 spend(struct h2 *h, struct h2_budget *b)
@@ -211,8 +221,6 @@ on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,
 	struct h2 *h = arg;
 	struct h2_stream *s = stream_of(h, id);
 
-	(void)ng;
-	(void)flags;
 	if (s != NULL && s->sized) {
 		if (n > s->left) {
 			h2_credit(h, s, n);
@@ -226,6 +234,8 @@ on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,
 		.id = id,
 		.stream = s,
 		.data = { (const char *)data, n },
+		.shut = !(flags & NGHTTP2_FLAG_END_STREAM) &&
+		    nghttp2_session_get_stream_local_window_size(ng, id) == 0,
 	};
 	return 0;
 }
@@ -313,7 +323,7 @@ callbacks(void)
 }
 
 static nghttp2_option *
-options(void)
+options(const struct h2_limits *l)
 {
 	nghttp2_option *o;
 
@@ -324,20 +334,20 @@ options(void)
 	nghttp2_option_set_no_http_messaging(o, 1);
 	nghttp2_option_set_no_closed_streams(o, 1);
 	nghttp2_option_set_max_continuations(o, H2_CONTINUATIONS);
-	nghttp2_option_set_max_outbound_ack(o, H2_CONTROLS);
+	nghttp2_option_set_max_outbound_ack(o, l->controls);
 	nghttp2_option_set_max_send_header_block_length(o, ANSWER_HEAD_MAX);
 	/* Ours is met first, and counted. */
 	nghttp2_option_set_stream_reset_rate_limit(
-	    o, 2 * H2_RESETS, 2 * H2_RESETS_PER_S);
+	    o, 2 * (uint64_t)l->resets, 2 * (uint64_t)l->resets);
 	return o;
 }
 
 static int
-start(struct h2 *h)
+start(struct h2 *h, const struct h2_limits *l)
 {
 	nghttp2_mem mem = h2_memory(h);
 	nghttp2_session_callbacks *cb = callbacks();
-	nghttp2_option *o = options();
+	nghttp2_option *o = options(l);
 	int r = NGHTTP2_ERR_NOMEM;
 
 	if (cb != NULL && o != NULL)
@@ -352,7 +362,7 @@ settle(struct h2 *h, const struct h2_limits *l)
 {
 	const nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, l->streams },
-		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_WINDOW },
+		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, l->window },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)l->head },
 		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
 	};
@@ -377,13 +387,12 @@ h2_new(const struct h2_limits *limits, const struct h2_ops *ops, void *arg)
 	h->rest = PREFACE_LEN;
 	h->preface = true;
 	h->updates = UPDATES_MAX / 2;
-	h->resets = (struct h2_budget){ H2_RESETS, H2_RESETS_PER_S, H2_RESETS,
-		0 };
-	h->controls = (struct h2_budget){ H2_CONTROLS, H2_CONTROLS_PER_S,
-		H2_CONTROLS, 0 };
+	h->resets = budget(limits->resets);
+	h->controls = budget(limits->controls);
 	h->meter = limits->meter;
 	h2_head_init(&h->head, limits->head, limits->lines, limits->meter);
-	if (start(h) != 0 || settle(h, limits) != 0 || h->fault != H2_FINE) {
+	if (start(h, limits) != 0 || settle(h, limits) != 0 ||
+	    h->fault != H2_FINE) {
 		h2_free(h);
 		return NULL;
 	}

@@ -8,7 +8,7 @@
  * be sent and hands them to ops->emit. Requests come out as the text of an
  * HTTP/1.1 head, to be read by head_request() and judged by the same rules;
  * answers go in as that text. Streams are the owner's, with a struct h2_stream
- * in each.
+ * in each. Trailers are lines of HTTP/1.1, both ways.
  *
  * Refused here, for it cannot be said in HTTP/1.1 (RFC 9113, 8.1.1: malformed,
  * the stream is reset with PROTOCOL_ERROR):
@@ -27,9 +27,10 @@
  * Against abuse the connection ends with ENHANCE_YOUR_CALM (h2_fault() says
  * over what): a header block that decodes to four times the ceiling, or is cut
  * into over H2_CONTINUATIONS; more resets, whether the client's or those that
- * it provoked, than H2_RESETS and H2_RESETS_PER_S; more frames that carry
- * nothing (PING, SETTINGS, PRIORITY, unknown ones, empty DATA, WINDOW_UPDATE
- * for what was never sent) than H2_CONTROLS and H2_CONTROLS_PER_S.
+ * it provoked, than limits.resets at once, of which an H2_REFILL_S-th comes
+ * back each second; more frames that carry nothing (PING, SETTINGS, PRIORITY,
+ * unknown ones, empty DATA, WINDOW_UPDATE for what was never sent) than
+ * limits.controls, likewise.
  *
  * Windows open by h2_credit() alone. Nothing is pushed, priorities are not
  * followed, and CONNECT with :protocol (RFC 8441) is not offered.
@@ -48,15 +49,14 @@
 #include "http/head.h"
 
 #define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-#define H2_STREAMS 128 /* by default */
-#define H2_WINDOW (128 * 1024)
+#define H2_STREAMS 128	       /* by default */
+#define H2_WINDOW (128 * 1024) /* of a stream, by default */
 #define H2_TAIL_MAX (512 * 1024)
 #define H2_WINDOW_ALL (1024 * 1024) /* of the connection */
 #define H2_CONTINUATIONS 8
-#define H2_RESETS 256
-#define H2_RESETS_PER_S 32
-#define H2_CONTROLS 512
-#define H2_CONTROLS_PER_S 64
+#define H2_RESETS 256	/* by default */
+#define H2_CONTROLS 512 /* by default */
+#define H2_REFILL_S 8	/* until a budget that was spent is whole again */
 
 struct h2;
 
@@ -65,6 +65,9 @@ struct h2_limits {
 	size_t head;	  /* bytes of a request's head */
 	size_t lines;
 	struct buf_meter *meter; /* of all it holds; or NULL */
+	uint32_t resets;	 /* these two: the budgets above */
+	uint32_t controls;
+	uint32_t window; /* of a stream, for the request's body */
 };
 
 /* One stream; embedded in the owner's, zeroed at first, and its own. */
@@ -82,9 +85,10 @@ struct h2_stream {
 	bool closed; /* on neither side open: only to be freed */
 	uint64_t left;
 	uint64_t oleft;
-	uint64_t moved;	    /* bytes of bodies that were framed */
-	struct buf tail;    /* of the answer, what no window was open for */
-	struct iovec *lent; /* behind tail, during a call only */
+	uint64_t moved;	     /* bytes of bodies that were framed */
+	struct buf tail;     /* of the answer, what no window was open for */
+	struct buf trailers; /* that go out behind it, instead of its end */
+	struct iovec *lent;  /* behind tail, during a call only */
 	int nlent;
 };
 
@@ -105,7 +109,7 @@ struct h2_ops {
 enum h2_kind {
 	H2_NOTHING,
 	H2_REQUEST, /* id, text, end; refusal */
-	H2_BODY,    /* stream, data, trailers, end; stream NULL: none's */
+	H2_BODY,    /* stream, data, trailers, end, shut; stream NULL: none's */
 	H2_MALFORMED
 };
 
@@ -117,7 +121,8 @@ struct h2_event {
 	struct span data;     /* inside what was given to h2_read() */
 	struct span trailers; /* lines with their CRLF; until the next call */
 	enum head_refusal refusal;
-	bool end; /* of the request */
+	bool end;  /* of the request */
+	bool shut; /* more has to come, and must wait for h2_credit() */
 };
 
 enum h2_fault {
@@ -164,6 +169,15 @@ int h2_answer(
     struct h2 *h, struct h2_stream *s, struct iovec *iov, int n) MUST_CHECK;
 int h2_body(
     struct h2 *h, struct h2_stream *s, struct iovec *iov, int n) MUST_CHECK;
+
+/*
+ * The answer ends with these fields (RFC 9113, 8.1): whole lines, each with its
+ * CRLF, that may stand in a trailer section. They are copied, and go out with
+ * the end. What is of this hop is left out. -ENOBUFS (over the ceilings of a
+ * head), -ENOMEM, -EPIPE.
+ */
+int h2_trailers(
+    struct h2 *h, struct h2_stream *s, struct span lines) MUST_CHECK;
 
 /* The answer is complete. drop: what is left of the request is not wanted. */
 void h2_end(struct h2 *h, struct h2_stream *s, bool drop);

@@ -99,6 +99,40 @@ read_fields(struct fields *f, struct iovec *iov)
 	}
 }
 
+/* --- trailers ------------------------------------------------------------- */
+
+static size_t
+count_lines(struct span lines)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < lines.n; i++)
+		n += lines.p[i] == '\n';
+	return n;
+}
+
+/* nghttp2 copies them: they go out later than this. */
+static int
+submit_trailers(struct h2 *h, struct h2_stream *s)
+{
+	char *at = s->trailers.data, *end = at + s->trailers.len;
+	struct fields f;
+	int r;
+
+	f.n = 0;
+	while (at < end && f.n < FIELDS_MAX) {
+		char *cr = memchr(at, '\r', (size_t)(end - at));
+
+		add_line(&f, at, (size_t)(cr - at));
+		at = cr + 2;
+	}
+	for (size_t i = 0; i < f.n; i++)
+		f.nv[i].flags = NGHTTP2_NV_FLAG_NONE;
+	r = nghttp2_submit_trailer(h->ng, s->id, f.nv, f.n);
+	buf_done(&s->trailers);
+	return r;
+}
+
 /* --- bodies --------------------------------------------------------------- */
 
 static size_t
@@ -129,11 +163,16 @@ on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t most,
 	}
 	if (n > 0)
 		*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-	if (n == have && s->last) {
-		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	if (n < have || !s->last)
+		return (ssize_t)n;
+	*flags |= NGHTTP2_DATA_FLAG_EOF;
+	if (s->trailers.len == 0) {
 		s->sent = true;
+		return (ssize_t)n;
 	}
-	return (ssize_t)n;
+	*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+	return submit_trailers(h, s) == 0 ? (ssize_t)n
+					  : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static int
@@ -240,6 +279,7 @@ h2_open(struct h2 *h, struct h2_stream *s, const struct h2_event *ev)
 	s->sized = h->head.sized;
 	s->left = h->head.length;
 	buf_init_metered(&s->tail, H2_TAIL_MAX, h->meter);
+	buf_init_metered(&s->trailers, h->head.max, h->meter);
 	return nghttp2_session_set_stream_user_data(h->ng, ev->id, s) == 0
 	    ? 0
 	    : -ENOENT;
@@ -249,6 +289,7 @@ void
 h2_stream_done(struct h2_stream *s)
 {
 	buf_done(&s->tail);
+	buf_done(&s->trailers);
 }
 
 static int
@@ -296,6 +337,16 @@ h2_body(struct h2 *h, struct h2_stream *s, struct iovec *iov, int n)
 		return -EPIPE;
 	lend(s, iov, n);
 	return write_and_keep(h, s);
+}
+
+int
+h2_trailers(struct h2 *h, struct h2_stream *s, struct span lines)
+{
+	if (s->closed || s->last)
+		return -EPIPE;
+	if (count_lines(lines) > h->head.max_lines)
+		return -ENOBUFS;
+	return lines.n == 0 ? 0 : buf_append(&s->trailers, lines.p, lines.n);
 }
 
 /* What is left of the request need not be sent (RFC 9113, 8.1). */

@@ -26,6 +26,9 @@ const struct limits_row limits_rows[LIMITS_N] = {
 	{ ROW(pool), 65535, 256 },
 	{ ROW(pool_timeout), LIMITS_MS_MAX, 60000 },
 	{ ROW(response_head), LIMITS_RESPONSE_HEAD_MAX, 32 * KiB },
+	{ ROW(http2_resets), LIMITS_HTTP2_BUDGET_MAX, 256 },
+	{ ROW(http2_controls), LIMITS_HTTP2_BUDGET_MAX, 512 },
+	{ ROW(http2_window), LIMITS_HTTP2_WINDOW_MAX, 128 * KiB },
 };
 /* clang-format on */
 

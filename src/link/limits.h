@@ -46,9 +46,17 @@ struct limits {
 	uint32_t pool; /* idle connections kept, for each endpoint */
 	uint32_t pool_timeout;
 	uint32_t response_head; /* 502 */
+
+	/* A connection of HTTP/2: http/h2.h. */
+	uint32_t http2_resets;
+	uint32_t http2_controls;
+	uint32_t http2_window;
 };
 
-/* In the order of the struct, which is that of the snapshot. */
+/*
+ * In the order of the struct. The first LIMITS_FRONT stand before what else the
+ * head of a snapshot has, the others behind it.
+ */
 struct limits_row {
 	const char *name;
 	size_t offset;
@@ -56,7 +64,8 @@ struct limits_row {
 	uint32_t preset; /* of 0; 0: it means no limit */
 };
 
-#define LIMITS_N 19
+#define LIMITS_FRONT 19
+#define LIMITS_N 22
 extern const struct limits_row limits_rows[LIMITS_N];
 
 /* What they may not exceed: buffers are made for it. */
@@ -65,6 +74,8 @@ extern const struct limits_row limits_rows[LIMITS_N];
 #define LIMITS_HEAD_LINES_MAX 256
 #define LIMITS_TARGET_MAX (16U * 1024)
 #define LIMITS_RESPONSE_HEAD_MAX (48U * 1024)
+#define LIMITS_HTTP2_BUDGET_MAX 65535
+#define LIMITS_HTTP2_WINDOW_MAX (256U * 1024)
 #define LIMITS_MS_MAX (24U * 3600 * 1000)
 
 static inline uint32_t *

@@ -56,6 +56,7 @@ enum record_flags {
 	RECORD_PATH_CUT = 1 << 10, /* `tail` holds only its beginning */
 	RECORD_LOCAL = 1 << 11,	   /* the client is on a Unix socket */
 	RECORD_UNLOGGED = 1 << 12, /* not for the access log */
+	RECORD_TLS = 1 << 13,	   /* the client's connection is one of TLS */
 };
 
 /* How an attempt at an endpoint ended. */

@@ -403,6 +403,7 @@ scoreboard_limit_name(enum scoreboard_limit limit)
 		[LIMIT_POOL] = "pool",
 		[LIMIT_POOL_TIMEOUT] = "pool_timeout",
 		[LIMIT_RESPONSE_HEAD] = "response_head",
+		[LIMIT_HTTP2_WINDOW] = "http2_window",
 	};
 
 	return names[limit];

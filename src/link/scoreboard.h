@@ -64,6 +64,7 @@ enum scoreboard_limit {
 	LIMIT_POOL,
 	LIMIT_POOL_TIMEOUT,
 	LIMIT_RESPONSE_HEAD,
+	LIMIT_HTTP2_WINDOW, /* a client had to wait for one to open */
 	LIMIT_COUNT
 };
 
@@ -111,7 +112,7 @@ struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint64_t no_route;
 	_Atomic uint64_t upstreams; /* connections to endpoints now */
 	_Atomic uint64_t memory;    /* bytes that its buffers hold now */
-	_Atomic uint32_t limits[LIMIT_COUNT + 1]; /* how often each was met */
+	_Atomic uint32_t limits[LIMIT_COUNT]; /* how often each was met */
 	_Atomic uint64_t buckets_lost; /* of rate limits, for want of room */
 	/* Credentials that were judged before, that were judged, that were
 	 * refused, and for which there was no time. */

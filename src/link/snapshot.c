@@ -108,11 +108,13 @@ snapshot_encode(const struct snapshot *s, struct buf *out)
 	pack_u32(&p, SNAPSHOT_VERSION);
 	pack_open(&p);
 	pack_u64(&p, s->generation);
-	for (unsigned i = 0; i < LIMITS_N; i++)
+	for (unsigned i = 0; i < LIMITS_FRONT; i++)
 		pack_u32(&p, *limits_at(&limits, &limits_rows[i]));
 	pack_u32(&p, s->record_texts);
 	pack_u32(&p, s->ntickets);
 	pack_bytes(&p, s->tickets, s->ntickets * SNAPSHOT_TICKET);
+	for (unsigned i = LIMITS_FRONT; i < LIMITS_N; i++)
+		pack_u32(&p, *limits_at(&limits, &limits_rows[i]));
 	pack_close(&p);
 	pack_u32(&p, s->nlisteners);
 	for (uint32_t i = 0; i < s->nlisteners; i++)
@@ -375,7 +377,7 @@ read_head(struct snapshot_reader *r, struct snapshot *s)
 {
 	unpack_open(&r->u);
 	s->generation = unpack_u64(&r->u);
-	for (unsigned i = 0; i < LIMITS_N; i++)
+	for (unsigned i = 0; i < LIMITS_FRONT; i++)
 		*limits_at(&s->limits, &limits_rows[i]) = unpack_u32(&r->u);
 	s->record_texts = unpack_u32(&r->u);
 	s->ntickets = unpack_u32(&r->u);
@@ -383,6 +385,8 @@ read_head(struct snapshot_reader *r, struct snapshot *s)
 	    r, s->ntickets <= SNAPSHOT_TICKETS_MAX, "number of ticket keys");
 	if (r->u.error == 0)
 		unpack_bytes(&r->u, s->tickets, s->ntickets * SNAPSHOT_TICKET);
+	for (unsigned i = LIMITS_FRONT; i < LIMITS_N; i++)
+		*limits_at(&s->limits, &limits_rows[i]) = unpack_u32(&r->u);
 	unpack_close(&r->u);
 	snapshot_must(r, limits_over(&s->limits) == NULL, "limit");
 }

@@ -25,6 +25,7 @@ struct piece {
 	size_t used; /* of what came from the endpoint */
 	bool done;
 	bool bad;
+	bool cut; /* no memory for its trailers */
 	char size[SIZE_TEXT];
 };
 
@@ -63,19 +64,36 @@ cut_length(struct exchange *x, struct span in, struct piece *p)
 static void
 cut_chunked(struct exchange *x, struct span in, struct piece *p)
 {
+	uint32_t before = chunk_trailers(&x->rchunk);
 	enum chunk_verdict v = chunk_follow(&x->rchunk, in, &p->used);
 
 	p->done = v == CHUNK_END;
 	p->bad = v == CHUNK_BAD;
-	add(p, in.p, p->used);
+	if (x->trailers)
+		add(p, in.p, p->used);
+	else if (!p->bad)
+		add(p, in.p, p->used - (chunk_trailers(&x->rchunk) - before));
+	if (!x->trailers && p->done)
+		add(p, "\r\n", 2);
 }
 
-/* For HTTP/1.0: the data moved together, in place. */
+/* The last n bytes of what was decoded are of its trailer section. */
+static void
+keep_trailers(struct exchange *x, struct span in, size_t n, struct piece *p)
+{
+	bool none = p->done && chunk_trailers(&x->rchunk) == 2;
+
+	if (n > 0 && !none && buf_append(&x->up->in, in.p + in.n - n, n) < 0)
+		p->cut = true;
+}
+
+/* Where no chunks can go: the data moved together, in place. */
 static void
 cut_decoded(struct exchange *x, struct span in, struct piece *p)
 {
 	struct span rest = in, data;
 	char *start = (char *)(uintptr_t)in.p, *at = start;
+	uint32_t before = chunk_trailers(&x->rchunk);
 	enum chunk_verdict v;
 
 	while ((v = chunk_next(&x->rchunk, &rest, &data)) == CHUNK_DATA) {
@@ -86,6 +104,9 @@ cut_decoded(struct exchange *x, struct span in, struct piece *p)
 	p->done = v == CHUNK_END;
 	p->bad = v == CHUNK_BAD;
 	add(p, start, (size_t)(at - start));
+	if (x->trailers && !p->bad)
+		keep_trailers(x, (struct span){ in.p, p->used },
+		    chunk_trailers(&x->rchunk) - before, p);
 }
 
 /* Until the endpoint closes: as chunks, so that the end can be seen. */
@@ -156,6 +177,24 @@ hold_or_go_on(struct exchange *x)
 		deadline_clear(&x->dl);
 }
 
+/* False: they cannot go on, so the answer may not look complete. */
+static bool
+pass_trailers(struct exchange *x)
+{
+	struct buf *kept = &x->up->in;
+	int r = 0;
+
+	if (!x->decode || !x->trailers || kept->len == 0)
+		return true;
+	if (kept->len > 2)
+		r = x->down->ops->trailers(
+		    x->down, (struct span){ kept->data, kept->len - 2 });
+	buf_done(kept);
+	if (r == -ENOBUFS)
+		worker_hit(x->w, LIMIT_RESPONSE_HEAD);
+	return r == 0;
+}
+
 /* May end x. */
 static void
 send_piece(struct exchange *x, struct piece *p)
@@ -168,6 +207,8 @@ send_piece(struct exchange *x, struct piece *p)
 	}
 	if (p->bad)
 		exchange_bad_response(x, "bad chunk");
+	else if (p->cut || (p->done && !pass_trailers(x)))
+		exchange_cut(x);
 	else if (p->done)
 		exchange_finish(x);
 	else
@@ -208,6 +249,36 @@ keep_alive_ms(const struct head *h)
 	return 0;
 }
 
+/*
+ * Whether Connection names what might be a trailer: that would end here (RFC
+ * 9110, 7.6.1), and so all of them do.
+ */
+static bool
+names_trailers(const struct head *h)
+{
+	if (!head_has(h, HDR_CONNECTION))
+		return false;
+	for (size_t i = 0; i < h->nheaders; i++) {
+		struct span rest = h->headers[i].value, one;
+
+		if (h->headers[i].id != HDR_CONNECTION)
+			continue;
+		while (span_next(&rest, ',', &one)) {
+			one = span_trim(one);
+			if (one.n > 0 && !span_eq_nocase(one, SPAN("close")) &&
+			    !chunk_forbids(one))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+takes_trailers(const struct exchange *x)
+{
+	return !x->decode || (!x->http10 && x->down->ops->trailers != NULL);
+}
+
 static void
 read_answer(struct exchange *x, const struct head *h)
 {
@@ -219,8 +290,10 @@ read_answer(struct exchange *x, const struct head *h)
 	x->reusable = h->keep_alive && h->framing != FRAMING_CLOSE;
 	x->encode = h->framing == FRAMING_CLOSE && !raw;
 	x->decode = h->framing == FRAMING_CHUNKED && raw;
-	if (h->framing == FRAMING_CHUNKED)
+	if (h->framing == FRAMING_CHUNKED) {
 		chunk_init(&x->rchunk);
+		x->trailers = takes_trailers(x) && !names_trailers(h);
+	}
 	if (x->http10 &&
 	    (h->framing == FRAMING_CLOSE || h->framing == FRAMING_CHUNKED))
 		x->keep = false;

@@ -196,7 +196,11 @@ put_added(struct pen *p, struct exchange *x, const struct head *h,
 	PUT(p, "Via: ");
 	if (trusted)
 		put_values(p, h, HDR_VIA);
-	put(p, x->http10 ? "1.0 drover\r\n" : "1.1 drover\r\n", 12);
+	put(p,
+	    x->down->http2  ? "2.0 drover\r\n"
+		: x->http10 ? "1.0 drover\r\n"
+			    : "1.1 drover\r\n",
+	    12);
 	if (x->remaining_ms != 0) {
 		PUT(p, "Drover-Deadline-Ms: ");
 		put_u64(p, x->remaining_ms);
@@ -294,8 +298,8 @@ put_answer_lines(struct pen *p, const struct exchange *x, const struct head *h)
 {
 	uint64_t drop = BIT(DROVER_ERROR) | BIT(X_REQUEST_ID);
 
-	if (x->decode)
-		drop |= BIT(TRAILER); /* they went with the chunks */
+	if (x->rframing == FRAMING_CHUNKED && !x->trailers)
+		drop |= BIT(TRAILER);
 	if (x->policy == NULL) {
 		put_lines(p, h, drop, NULL);
 		return;
@@ -316,7 +320,8 @@ compose_answer(struct exchange *x, const struct head *h, char *out, size_t size)
 	put_answer_lines(&p, x, h);
 	PUT(&p, "X-Request-Id: ");
 	put(&p, x->id, x->id_len);
-	PUT(&p, "\r\n");
+	PUT(&p, "\r\nVia: ");
+	put(&p, h->minor == 0 ? "1.0 drover\r\n" : "1.1 drover\r\n", 12);
 	if (x->encode || (x->rframing == FRAMING_CHUNKED && !x->decode))
 		PUT(&p, "Transfer-Encoding: chunked\r\n");
 	if (h->status == 101)

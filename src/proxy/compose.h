@@ -6,7 +6,8 @@
  * Lines that are passed on are copied as they came, in runs. What a client may
  * not say (hop-by-hop, Drover-*, and, unless it is trusted, X-Forwarded-*,
  * X-Request-Id, Via, traceparent), and names that a CGI-like service could
- * take for one of these (X_Forwarded_For), is left out.
+ * take for one of these (X_Forwarded_For), is left out. Via names the version
+ * that a message came by: 1.0, 1.1 or 2.0 of a client, 1.0 or 1.1 of a service.
  */
 
 #ifndef PROXY_COMPOSE_H

@@ -14,7 +14,8 @@
  * The answer: downstream_send() with the head, in the text of HTTP/1.1 that
  * compose.c writes, and with what there is of the body; more pieces; then
  * downstream_done(). Where `raw` is set the body comes without chunks, for its
- * end is told otherwise. An answer that broke off ends in downstream_abort(),
+ * end is told otherwise; its trailers then come by themselves, if they can go
+ * on at all. An answer that broke off ends in downstream_abort(),
  * and may not look complete.
  *
  * Back-pressure: downstream_read() says whether the request's body is wanted;
@@ -46,6 +47,13 @@ struct downstream_ops {
 	int (*send)(
 	    struct downstream *d, size_t head, struct iovec *iov, int n);
 	size_t (*pending)(const struct downstream *d);
+
+	/*
+	 * The trailers of a raw answer, behind all of its body: whole lines,
+	 * each with its CRLF, that chunk.h lets pass. -ENOBUFS (over a
+	 * ceiling), or as send. NULL: they are dropped.
+	 */
+	int (*trailers)(struct downstream *d, struct span lines);
 
 	/*
 	 * A piece of the body straight from a socket, as wire_splice(). NULL:

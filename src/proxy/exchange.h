@@ -102,6 +102,7 @@ struct exchange {
 	bool reusable;
 	bool encode;	   /* to the end of the connection -> chunked */
 	bool decode;	   /* chunked -> to the end of the connection */
+	bool trailers;	   /* those behind the chunks go on */
 	bool refused_body; /* bad chunk or too large: `fault` is to be told */
 	enum framing rframing;
 	uint64_t rleft;

@@ -203,7 +203,7 @@ refuse(struct http1 *c, unsigned status, enum scoreboard_fault fault,
 
 	worker_id(w, id);
 	count64(&w->cells->bad_requests, 1);
-	recording_refused(w, &c->peer, p.id, status, fault);
+	recording_refused(&c->d, p.id, status, fault);
 	iov.iov_len = compose_problem(&p, w->heads, WORKER_HEADS);
 	c->in_off = (uint32_t)c->in.len;
 	if (wire_send(&c->wire, &iov, 1) < 0)

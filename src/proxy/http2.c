@@ -559,6 +559,9 @@ http2_new(
 		.head = w->limits.head_size,
 		.lines = w->limits.head_lines,
 		.meter = &w->memory,
+		.resets = w->limits.http2_resets,
+		.controls = w->limits.http2_controls,
+		.window = w->limits.http2_window,
 	};
 	struct http2 *c = calloc(1, sizeof(*c));
 

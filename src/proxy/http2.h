@@ -8,7 +8,7 @@
  * goes in one write at its end; only pieces of bodies that are large are
  * written at once, from where they were read.
  *
- * Memory: a stream's request is held by its exchange, at most H2_WINDOW of it;
+ * Memory: a stream's request is held by its exchange, at most a window of it;
  * the window opens when the endpoint has taken that. Its answer is held while
  * the client does not take it, at most what one read gave. While the client
  * takes nothing no request is read from it. A connection holds at most

@@ -111,6 +111,14 @@ op_send(struct downstream *d, size_t head, struct iovec *iov, int n)
 	return r;
 }
 
+static int
+op_trailers(struct downstream *d, struct span lines)
+{
+	struct http2_stream *s = stream_of(d);
+
+	return h2_trailers(s->c->h2, &s->h2, lines);
+}
+
 /* What has gone on to the endpoint, or to nobody, makes room for more. */
 static void
 credit(struct http2_stream *s)
@@ -167,6 +175,7 @@ op_abort(struct downstream *d)
 
 static const struct downstream_ops downstream_ops = {
 	.send = op_send,
+	.trailers = op_trailers,
 	.pending = op_pending,
 	.stalls = op_stalls,
 	.read = op_read,
@@ -202,6 +211,7 @@ refuse(struct http2_stream *s, enum head_refusal why)
 		    why == REFUSED_COUNT ? LIMIT_HEAD_LINES : LIMIT_HEAD_SIZE);
 	worker_id(w, id);
 	count64(&w->cells->bad_requests, 1);
+	recording_refused(&s->d, p.id, status, p.fault);
 	iov.iov_len = compose_problem(&p, w->heads, WORKER_HEADS);
 	if (op_send(&s->d, iov.iov_len, &iov, 1) < 0)
 		op_close(&s->d);
@@ -313,6 +323,8 @@ void
 http2_stream_push(struct http2_stream *s, const struct h2_event *ev)
 {
 	s->owed += ev->data.n;
+	if (ev->shut)
+		worker_hit(s->d.w, LIMIT_HTTP2_WINDOW);
 	if (s->d.x == NULL) {
 		credit(s);
 		return;

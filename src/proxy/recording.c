@@ -210,6 +210,8 @@ put_peer(struct record *rec, const struct peer *peer)
 		rec->flags |= RECORD_LOCAL;
 	if (peer->internal)
 		rec->flags |= RECORD_INTERNAL;
+	if (peer->secure)
+		rec->flags |= RECORD_TLS;
 }
 
 static void
@@ -274,20 +276,21 @@ recording_end(struct exchange *x, unsigned status, enum scoreboard_fault fault)
 }
 
 void
-recording_refused(struct worker *w, const struct peer *peer, struct span id,
-    unsigned status, enum scoreboard_fault fault)
+recording_refused(const struct downstream *d, struct span id, unsigned status,
+    enum scoreboard_fault fault)
 {
+	struct worker *w = d->w;
 	struct record *rec;
 
 	if (w->records == NULL)
 		return;
 	rec = record_begin(w->records);
 	memset(&rec->started_us, 0, sizeof(*rec) - sizeof(rec->seq));
-	put_peer(rec, peer);
+	put_peer(rec, d->peer);
 	rec->started_us = w->now_us;
 	rec->status = (uint16_t)status;
 	rec->fault = (uint8_t)fault;
-	rec->version = 11;
+	rec->version = d->http2 ? 20 : 11;
 	rec->id_len = (uint8_t)id.n;
 	memcpy(rec->tail, id.p, id.n);
 	record_commit(w->records);

@@ -19,9 +19,9 @@
 #include "http/trace.h"
 #include "link/record.h"
 
+struct downstream;
 struct endpoint;
 struct exchange;
-struct peer;
 struct worker;
 
 struct notes {
@@ -63,8 +63,8 @@ void recording_end(
     struct exchange *x, unsigned status, enum scoreboard_fault fault);
 
 /* A request that was refused before there was an exchange. */
-void recording_refused(struct worker *w, const struct peer *peer,
-    struct span id, unsigned status, enum scoreboard_fault fault);
+void recording_refused(const struct downstream *d, struct span id,
+    unsigned status, enum scoreboard_fault fault);
 
 /* The number of a name for the records of this worker. */
 uint16_t recording_name(struct worker *w, const char *name);

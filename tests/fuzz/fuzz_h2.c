@@ -21,7 +21,8 @@
 
 #define STREAMS 8
 
-static const struct h2_limits limits = { STREAMS, 1024, 20, NULL };
+static const struct h2_limits limits = { STREAMS, 1024, 20, NULL, H2_RESETS,
+	H2_CONTROLS, H2_WINDOW };
 
 static struct {
 	struct h2 *h;
@@ -71,9 +72,14 @@ static const struct h2_ops ops = { on_emit, on_open, on_closed };
 static void
 answer(struct h2_stream *s)
 {
-	char head[] = "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 10\r\n\r\n";
+	char sized[] =
+	    "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 10\r\n\r\n";
+	char open[] = "HTTP/1.1 200 OK\r\nX-A: b\r\n\r\n";
 	char body[] = "hello";
-	struct iovec iov[2] = { { head, sizeof(head) - 1 }, { body, 5 } };
+	struct iovec iov[2] = { { sized, sizeof(sized) - 1 }, { body, 5 } };
+
+	if (s->id % 5 == 0)
+		iov[0] = (struct iovec){ open, sizeof(open) - 1 };
 
 	MUST(h2_answer(t.h, s, iov, 2) <= 0);
 }
@@ -116,7 +122,8 @@ go_on(struct h2_stream *s)
 		return;
 	if (s->id % 3 == 0)
 		h2_cut(t.h, s, true);
-	else if (h2_body(t.h, s, &iov, 1) == 0)
+	else if (h2_body(t.h, s, &iov, 1) == 0 &&
+	    h2_trailers(t.h, s, SPAN("X-Sum: 1\r\n")) <= 0)
 		h2_end(t.h, s, true);
 }
 

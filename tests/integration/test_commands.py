@@ -5,8 +5,10 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 
+import h2_client
 from drover import BUILD, Follower, all_ok, alive, herdling, wait_for
 
 
@@ -139,6 +141,42 @@ def test_limits_come_from_the_file_and_hits_are_in_the_metrics(herd):
     assert d.get("/a/", headers={f"X-{i}": "y" for i in range(9)}).status == 431
     assert met("head_lines") == 1
     assert "drover_memory_bytes " in d.api("GET", "/metrics").body.decode()
+
+
+def test_the_budgets_of_http2_come_from_the_file_and_a_reload(herd):
+    d = herd.prepare({"a": herdling()}, workers=1)
+    d.write_top(listen=[{"address": f"127.0.0.1:{d.port}", "http2": "always"}],
+                limits={"http2_resets": 100, "http2_controls": 16, "http2_window": "20000B"})
+    d.start()
+    d.ready("a")
+
+    def told(n, data):
+        """The window that it was told, and how it ended after so many of these."""
+        with h2_client.Client(d.port) as c:
+            window = dict(struct.iter_unpack(">HI", c.until(h2_client.SETTINGS)))[4]
+            c.send(b"".join(data(2 * i + 1) for i in range(n)))
+            c.send(h2_client.frame(h2_client.HEADERS, 5, 2 * n + 1, h2_client.request("/a/")))
+            while 2 * n + 1 not in c.answers and not any(f[0] == h2_client.GOAWAY for f in c.frames):
+                assert c.step()
+            return window, 2 * n + 1 in c.answers
+
+    def ping(_):
+        return h2_client.frame(h2_client.PING, payload=b"12345678")
+
+    def reset(s):
+        return (h2_client.frame(h2_client.HEADERS, 5, s, h2_client.request("/a/"))
+                + h2_client.frame(h2_client.RST, 0, s, h2_client.word(8)))
+
+    def refused(cause):
+        text = d.api("GET", "/metrics").body.decode()
+        return int(text.split(f'drover_http2_refused_total{{cause="{cause}"}} ')[1].split()[0])
+
+    assert told(40, ping) == (20000, False) and told(40, reset) == (20000, True)
+    assert wait_for(lambda: refused("controls") == 1) and refused("resets") == 0
+    d.write_top(limits={"http2_resets": 16, "http2_controls": 100})
+    assert d.cli("reload").returncode == 0
+    assert told(40, ping) == (131072, True) and told(40, reset) == (131072, False)
+    assert wait_for(lambda: refused("resets") == 1) and refused("controls") == 1
 
 
 def test_openapi_lists_every_path_with_its_role(herd):

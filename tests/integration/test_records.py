@@ -7,7 +7,8 @@ import re
 import subprocess
 import time
 
-from drover import all_ok, herdling, wait_for
+from certs import Certificate
+from drover import all_ok, free_port, herdling, wait_for
 
 
 def lines(path):
@@ -53,6 +54,31 @@ def test_what_was_spoken_is_told(herd):
     (id,) = [x["request_id"] for x in found if x["protocol"] == "HTTP/2.0"]
     (one,) = json.loads(d.cli("explain", "--json", id).stdout)["requests"]
     assert one["protocol"] == "HTTP/2.0"
+
+
+def test_whether_tls_was_spoken_is_told(herd, tmp_path):
+    d = herd.prepare({"a": herdling()}, access_log="json")
+    port = free_port()
+    d.write_top(listen=[
+        {"address": f"127.0.0.1:{d.port}", "http2": "always"},
+        {"address": f"127.0.0.1:{port}", "tls": {"certificates": [Certificate(tmp_path, "a").yaml()]}}])
+    d.start()
+    d.ready("a")
+    for n, (version, url) in enumerate([
+            ("--http1.1", f"http://127.0.0.1:{d.port}/a/"), ("--http2-prior-knowledge", f"http://127.0.0.1:{d.port}/a/"),
+            ("--http1.1", f"https://127.0.0.1:{port}/a/"), ("--http2", f"https://127.0.0.1:{port}/a/")]):
+        # What a client says of itself is no evidence.
+        subprocess.run(["curl", "-skf", version, "-o", "/dev/null", "-H", "X-Forwarded-Proto: https", f"{url}?{n}"],
+                       check=True, timeout=20)
+    found = wait_for(lambda: len(logged(d)) >= 4 and logged(d))
+    found.sort(key=lambda x: x["target"])
+    assert [(x["protocol"], x["tls"]) for x in found] == [
+        ("HTTP/1.1", False), ("HTTP/2.0", False), ("HTTP/1.1", True), ("HTTP/2.0", True)]
+    for x in found:
+        (one,) = json.loads(d.cli("explain", "--json", x["request_id"]).stdout)["requests"]
+        assert one["tls"] is x["tls"]
+        said = dict(line.split(None, 1) for line in d.cli("explain", x["request_id"]).stdout.splitlines())
+        assert said["tls"] == ("yes" if x["tls"] else "no")
 
 
 def test_the_combined_format_is_the_one_that_tools_read(herd):

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from certs import Certificate, client
-from h2_client import (CALM, CANCEL, CONT, DATA, END, END_HEADERS, GOAWAY,
+from h2_client import (CALM, CANCEL, CONT, DATA, END, END_HEADERS, FLOW, GOAWAY,
                        HEADERS, INTERNAL, NO_ERROR, PING, PREFACE, PROTOCOL,
                        RST, SETTINGS, WINDOW, Client, block, frame, request,
                        text, word)
@@ -492,6 +492,63 @@ def test_the_ceilings_of_heads_are_those_of_the_limits(rig):
         assert c.get("/", more=[("x-a", "a" * 1500)]).status == 431
         assert c.get("/", more=[("x-a", "a")] * 12).status == 431
         assert c.get("/token?t=1").status == 200
+
+
+def resets(c, n):
+    flood(c, b"".join(
+        frame(HEADERS, END | END_HEADERS, s, request("/token?t=1&ms=1000")) +
+        frame(RST, 0, s, word(CANCEL))
+        for s in range(c.next, c.next + 2 * n, 2)))
+    c.next += 2 * n
+
+
+def test_the_budget_of_resets_is_a_limit_and_a_reload_changes_it(rig):
+    limited(rig, http2_resets=16)
+    with Client(rig.h2_port) as c:
+        resets(c, 16)
+        assert c.get("/token?t=1").status == 200
+        resets(c, 8)  # some came back meanwhile
+        calm(rig, c, "resets")
+    limited(rig, http2_resets=200)
+    with Client(rig.h2_port) as c:
+        resets(c, 190)
+        assert c.get("/token?t=1").status == 200
+    assert rig.ask("worker")["resets"] == 1
+
+
+def test_the_budget_of_empty_frames_is_a_limit_and_a_reload_changes_it(rig):
+    ping = frame(PING, 0, 0, b"12345678")
+    limited(rig, http2_controls=16)
+    with Client(rig.h2_port) as c:
+        flood(c, ping * 12)
+        assert c.get("/token?t=1").status == 200
+        flood(c, ping * 16)
+        calm(rig, c, "controls")
+    limited(rig, http2_controls=1000)
+    with Client(rig.h2_port) as c:
+        flood(c, ping * 900)
+        assert c.get("/token?t=1").status == 200
+    assert rig.ask("worker")["controls"] == 1
+
+
+def test_the_window_of_a_body_is_a_limit_and_a_reload_changes_it(rig):
+    for window in (20000, 40000):
+        before = rig.met("http2_window")
+        rig.simple(rig.web, options="concurrency=1", http2_window=window)
+        with Client(rig.h2_port) as c:
+            assert c.get("/token?t=1").status == 200  # SETTINGS are known
+            first = c.ask("/token?t=1&ms=60000")
+            eventually(lambda: rig.ask("endpoint")["inflight"] == 1)
+            # It waits in the queue, and so does its body.
+            s = c.ask("/sink", method="POST", end=False)
+            for n in range(window, 0, -16384):
+                assert rig.met("http2_window") == before
+                c.send(frame(DATA, 0, s, b"a" * min(n, 16384)))
+            eventually(lambda: rig.met("http2_window") == before + 1)
+            c.send(frame(DATA, 0, s, b"a"))
+            assert c.wait(s).reset == FLOW
+            c.send(frame(RST, 0, first, word(CANCEL)))
+            assert c.get("/token?t=1").status == 200
 
 
 def test_all_memory_is_given_back(web):

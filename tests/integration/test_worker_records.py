@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from h2_client import Client
 from worker_rig import INTERNAL, Rig, header, read_until, status, tool
 
 RETRIED, RESENT, REUSED, CANCELLED, CUT = 2, 4, 8, 32, 64
@@ -101,6 +102,22 @@ def test_refusals_before_and_behind_the_route_are_written_down(rig):
     assert found[4]["id"] == back["x-request-id"]
     assert found[4]["service"] == "web" and found[2]["service"] == ""
     assert all(len(r["id"]) == 32 for r in found)
+
+
+def test_refusals_over_http2_are_written_down_too(rig):
+    port = rig.listen(2, http="http2")
+    rig.say("hangup")
+    rig.wait("hello")
+    rig.publish("service web 0\nroute web /a methods=1")
+    with Client(port) as c:
+        answers = [c.get("/a/../b"), c.get("/", more=[("x-a", "a")] * 101),
+                   c.get("/nowhere")]
+    found = record_of(rig, 3)
+    assert [r["status"] for r in found] == [400, 431, 404]
+    assert [r["fault"] for r in found] == [1, 2, 5]
+    assert [r["version"] for r in found] == [20, 20, 20]
+    assert [r["id"] for r in found] == [a.head["x-request-id"]
+                                        for a in answers]
 
 
 @pytest.mark.parametrize("request_bytes,code", [

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct h2_limits limits = { 4, 1024, 20, NULL };
+const struct h2_limits limits = { 4, 1024, 20, NULL, H2_RESETS, H2_CONTROLS,
+	H2_WINDOW };
 struct h2_world t;
 
 /* --- the owner ------------------------------------------------------------ */

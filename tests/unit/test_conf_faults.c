@@ -137,7 +137,15 @@ static const struct {
 	    "idle_timeout, memory, head_size, head_lines, target, "
 	    "head_timeout, body_rate, body_grace, send_timeout, "
 	    "half_close_timeout, linger_timeout, linger_size, connect_timeout, "
-	    "pool, pool_timeout, response_head\n" },
+	    "pool, pool_timeout, response_head, http2_resets, "
+	    "http2_controls, http2_window\n" },
+	{ "limits: {http2_resets: 15, http2_controls: no, http2_window: 1B}\n",
+	    "drover.yaml:1: limits.http2_resets: found 15; allowed an integer "
+	    "from 16 to 65535\n"
+	    "drover.yaml:1: limits.http2_controls: found \"no\"; allowed an "
+	    "integer from 16 to 65535\n"
+	    "drover.yaml:1: limits.http2_window: found \"1B\"; allowed a size "
+	    "from 16KiB to 256KiB, as 64KiB, 512MiB, 4GiB\n" },
 	{ "trusted_proxies: [10.0.0.1/8]\n",
 	    "drover.yaml:1: trusted_proxies: found \"10.0.0.1/8\"; allowed a "
 	    "list of at most 256 addresses or networks, as 10.0.0.0/8 or "

@@ -2,6 +2,7 @@
 
 /* What goes through a session of HTTP/2, and how it ends. */
 
+#include <errno.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -163,6 +164,39 @@ a_window_that_is_overrun_costs_the_stream(void **state)
 }
 
 static void
+a_window_that_is_used_up_is_told(void **state)
+{
+	static char big[16384];
+	struct h2_limits few = limits;
+
+	(void)state;
+	few.window = 20000;
+	h2_free(t.h);
+	t.h = h2_new(&few, &ops, NULL);
+	assert_non_null(t.h);
+	add(&t.in, H2_PREFACE, sizeof(H2_PREFACE) - 1);
+	add_frame(NGHTTP2_SETTINGS, 0, 0, SPAN(""));
+	add_frame(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, SPAN(""));
+	for (uint32_t id = 1; id < 4; id += 2) {
+		add_request(id, "POST", 0, NULL);
+		add_frame(NGHTTP2_DATA, 0, id, (struct span){ big, 16384 });
+		add_frame(NGHTTP2_DATA, id == 3, id,
+		    (struct span){ big, 20000 - 16384 });
+	}
+	go();
+	assert_int_equal(t.verdict, 0);
+	assert_int_equal(t.nev, 6);
+	assert_false(t.ev[1].shut);
+	assert_true(t.ev[2].shut);
+	/* Nothing more has to come of this one. */
+	assert_false(t.ev[4].shut || t.ev[5].shut);
+	add_frame(NGHTTP2_DATA, 0, 1, SPAN("x"));
+	go();
+	assert_int_equal(
+	    find(NGHTTP2_RST_STREAM)->word, NGHTTP2_FLOW_CONTROL_ERROR);
+}
+
+static void
 a_window_over_its_range_is_refused(void **state)
 {
 	(void)state;
@@ -208,6 +242,81 @@ trailers_end_the_body(void **state)
 	assert_int_equal(t.nev, 3);
 	assert_true(t.ev[2].end);
 	assert_true(span_eq(t.ev[2].trailers, SPAN("x-sum: 1\r\n")));
+}
+
+static void
+an_answer_ends_with_its_trailers(void **state)
+{
+	(void)state;
+	add_request(1, "GET", NGHTTP2_FLAG_END_STREAM, NULL);
+	go();
+	t.nsent = 0;
+	assert_int_equal(answer(&t.s[0], "HTTP/1.1 200 OK\r\n\r\n", "ab"), 0);
+	assert_int_equal(h2_trailers(t.h, &t.s[0],
+			     SPAN("X-Sum: 1\r\nConnection: x\r\ny:2 \r\n")),
+	    0);
+	h2_end(t.h, &t.s[0], false);
+	write_out();
+	assert_int_equal(find(NGHTTP2_DATA)->n, 2);
+	for (size_t i = 0; i + 1 < t.nsent; i++)
+		assert_false(t.sent[i].flags & NGHTTP2_FLAG_END_STREAM);
+	assert_int_equal(t.sent[t.nsent - 1].type, NGHTTP2_HEADERS);
+	assert_true(t.sent[t.nsent - 1].flags & NGHTTP2_FLAG_END_STREAM);
+	assert_int_equal(t.closed, 1);
+}
+
+static void
+trailers_wait_for_the_window_of_the_body(void **state)
+{
+	(void)state;
+	/* SETTINGS_INITIAL_WINDOW_SIZE = 0 */
+	add_frame(NGHTTP2_SETTINGS, 0, 0, SPAN("\0\4\0\0\0\0"));
+	add_request(1, "POST", 0, NULL);
+	go();
+	t.nsent = 0;
+	assert_int_equal(answer(&t.s[0], "HTTP/1.1 200 OK\r\n\r\n", "x"), 0);
+	assert_int_equal(h2_trailers(t.h, &t.s[0], SPAN("X-Sum: 1\r\n")), 0);
+	h2_end(t.h, &t.s[0], true);
+	write_out();
+	assert_int_equal(count(NGHTTP2_HEADERS), 1);
+	assert_int_equal(count(NGHTTP2_RST_STREAM), 0);
+	add_word(NGHTTP2_WINDOW_UPDATE, 1, 1);
+	go();
+	assert_int_equal(t.nsent, 3);
+	assert_int_equal(t.sent[0].type, NGHTTP2_DATA);
+	assert_int_equal(t.sent[0].flags, 0);
+	assert_int_equal(t.sent[1].type, NGHTTP2_HEADERS);
+	assert_true(t.sent[1].flags & NGHTTP2_FLAG_END_STREAM);
+	/* The rest of the request is not wanted, once that is out. */
+	assert_int_equal(t.sent[2].type, NGHTTP2_RST_STREAM);
+	assert_int_equal(t.sent[2].word, NGHTTP2_NO_ERROR);
+}
+
+static void
+trailers_keep_to_the_ceilings_of_a_head(void **state)
+{
+	static char lines[20 * 4 + 4], large[1025];
+
+	(void)state;
+	add_request(1, "GET", NGHTTP2_FLAG_END_STREAM, NULL);
+	go();
+	assert_int_equal(answer(&t.s[0], "HTTP/1.1 200 OK\r\n\r\n", "x"), 0);
+	for (size_t i = 0; i < sizeof(lines); i += 4)
+		memcpy(lines + i, "a:\r\n", 4);
+	memset(large, 'a', sizeof(large));
+	assert_int_equal(
+	    h2_trailers(t.h, &t.s[0], (struct span){ lines, sizeof(lines) }),
+	    -ENOBUFS);
+	assert_int_equal(
+	    h2_trailers(t.h, &t.s[0], (struct span){ large, sizeof(large) }),
+	    -ENOBUFS);
+	assert_int_equal(h2_trailers(t.h, &t.s[0],
+			     (struct span){ lines, sizeof(lines) - 4 }),
+	    0);
+	h2_cut(t.h, &t.s[0], true);
+	write_out();
+	assert_int_equal(
+	    h2_trailers(t.h, &t.s[0], SPAN("X-Sum: 1\r\n")), -EPIPE);
 }
 
 static void
@@ -310,23 +419,32 @@ goaway_comes_twice_and_lets_streams_end(void **state)
 	assert_true(h2_over(t.h));
 }
 
+/* A whole answer, with trailers. */
+static int
+answer_all(struct h2 *h, struct h2_stream *s)
+{
+	char text[] = "HTTP/1.1 200 OK\r\n\r\n", body[] = "hello";
+	struct iovec iov[2] = { { text, sizeof(text) - 1 }, { body, 5 } };
+	int r = h2_answer(h, s, iov, 2);
+
+	if (r == 0)
+		r = h2_trailers(h, s, SPAN("X-Sum: 1\r\n"));
+	if (r == 0)
+		h2_end(h, s, false);
+	return r;
+}
+
 static void
 each_allocation_may_fail(void **state)
 {
-	static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";
-
 	(void)state;
 	for (size_t nth = 1, failed = 1; failed; nth++) {
 		struct span in;
 		struct h2_event ev;
 		struct h2 *h;
 		struct h2_stream s = { 0 };
-		char text[64];
-		struct iovec iov[2] = { { text, sizeof(head) - 1 },
-			{ (void *)(uintptr_t) "hello", 5 } };
 		int r = 0;
 
-		memcpy(text, head, sizeof(head));
 		buf_clear(&t.in);
 		add(&t.in, H2_PREFACE, sizeof(H2_PREFACE) - 1);
 		add_frame(NGHTTP2_SETTINGS, 0, 0, SPAN(""));
@@ -341,9 +459,7 @@ each_allocation_may_fail(void **state)
 				r = h2_open(h, &s, &ev);
 		}
 		if (s.id != 0 && r == 0)
-			r = h2_answer(h, &s, iov, 2);
-		if (s.id != 0 && r == 0)
-			h2_end(h, &s, false);
+			r = answer_all(h, &s);
 		if (h != NULL && r == 0)
 			r = h2_write(h);
 		failed = alloc_failed();
@@ -370,9 +486,13 @@ main(void)
 		TEST(nothing_of_a_body_goes_to_a_client_that_takes_nothing),
 		TEST(windows_open_by_credit_alone),
 		TEST(a_window_that_is_overrun_costs_the_stream),
+		TEST(a_window_that_is_used_up_is_told),
 		TEST(a_window_over_its_range_is_refused),
 		TEST(a_body_keeps_to_its_length),
 		TEST(trailers_end_the_body),
+		TEST(an_answer_ends_with_its_trailers),
+		TEST(trailers_wait_for_the_window_of_the_body),
+		TEST(trailers_keep_to_the_ceilings_of_a_head),
 		TEST(an_early_answer_drops_the_rest_without_an_error),
 		TEST(an_early_answer_that_waits_for_a_window_is_told_whole),
 		TEST(a_cut_answer_is_reset),

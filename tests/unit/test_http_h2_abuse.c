@@ -31,7 +31,7 @@ resets_are_counted_though_answered(void **state)
 	}
 	/* A second brings some back. */
 	t.now += 1000;
-	for (int i = 0; i < H2_RESETS_PER_S; i++, id += 2) {
+	for (int i = 0; i < H2_RESETS / H2_REFILL_S; i++, id += 2) {
 		add_request(id, "GET", NGHTTP2_FLAG_END_STREAM, NULL);
 		add_word(NGHTTP2_RST_STREAM, id, NGHTTP2_CANCEL);
 		go();
@@ -75,6 +75,55 @@ floods(unsigned type, unsigned flags, uint32_t id, struct span payload)
 	}
 	assert_int_equal(n, H2_CONTROLS - 2 + 1); /* SETTINGS, and its ACK */
 	ends_calmly(H2_CONTROL);
+}
+
+/* Another session, with these limits. */
+static void
+begin_anew(const struct h2_limits *l)
+{
+	h2_free(t.h);
+	t.h = h2_new(l, &ops, NULL);
+	assert_non_null(t.h);
+	add(&t.in, H2_PREFACE, sizeof(H2_PREFACE) - 1);
+	add_frame(NGHTTP2_SETTINGS, 0, 0, SPAN(""));
+	go();
+}
+
+static void
+budgets_are_those_of_the_limits(void **state)
+{
+	struct h2_limits few = limits;
+	size_t n = 0;
+	uint32_t id = 1;
+
+	(void)state;
+	few.resets = 3;
+	few.controls = 20;
+	begin_anew(&few);
+	for (; t.verdict == 0 && n < 100; n++) {
+		add_frame(NGHTTP2_PING, 0, 0, SPAN("12345678"));
+		go();
+	}
+	assert_int_equal(n, 20 - 1 + 1); /* the SETTINGS */
+	ends_calmly(H2_CONTROL);
+	begin_anew(&few);
+	for (; t.verdict == 0 && id < 100; id += 2) {
+		add_request(id, "GET", NGHTTP2_FLAG_END_STREAM, NULL);
+		add_word(NGHTTP2_RST_STREAM, id, NGHTTP2_CANCEL);
+		go();
+	}
+	assert_int_equal(id, 2 * (3 + 1) + 1);
+	ends_calmly(H2_RESET);
+	/* One a second comes back, however small the budget is. */
+	begin_anew(&few);
+	for (id = 1; id < 2 * 5; id += 2) {
+		add_request(id, "GET", NGHTTP2_FLAG_END_STREAM, NULL);
+		add_word(NGHTTP2_RST_STREAM, id, NGHTTP2_CANCEL);
+		t.now += 1000;
+		go();
+		assert_int_equal(t.verdict, 0);
+		memset(t.s, 0, sizeof(t.s));
+	}
 }
 
 static void
@@ -207,6 +256,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(resets_are_counted_though_answered),
 		TEST(resets_that_it_provokes_are_its_own),
+		TEST(budgets_are_those_of_the_limits),
 		TEST(pings_are_bounded),
 		TEST(settings_are_bounded),
 		TEST(priorities_are_bounded),

@@ -81,11 +81,13 @@ a_line_of_json_has_its_fields(void **state)
 	assert_text(line, "fault", "timeout");
 	assert_text(line, "end", "refused");
 	assert_text(line, "endpoint", "a.0");
+	assert_true(json_is_false(json_object_get(line, "tls")));
 	json_decref(line);
-	s->rec.flags = RECORD_CUT | RECORD_LOCAL;
+	s->rec.flags = RECORD_CUT | RECORD_LOCAL | RECORD_TLS;
 	line = line_json(s);
 	assert_text(line, "end", "cut");
 	assert_text(line, "client", "unix:");
+	assert_true(json_is_true(json_object_get(line, "tls")));
 	json_decref(line);
 }
 
@@ -116,6 +118,7 @@ a_combined_line_is_apaches(void **state)
 
 	s->text.target = SPAN("/a?b");
 	s->text.referer = SPAN("http://r/");
+	s->rec.flags = RECORD_TLS; /* which it has no place for */
 	assert_int_equal(story_combined_line(&out, s), 0);
 	assert_string_equal(buf_str(&out),
 	    "10.0.0.9 - - [14/Nov/2023:22:13:20 +0000] \"GET /a?b HTTP/1.1\" "
