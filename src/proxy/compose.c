@@ -320,8 +320,7 @@ compose_answer(struct exchange *x, const struct head *h, char *out, size_t size)
 	put_answer_lines(&p, x, h);
 	PUT(&p, "X-Request-Id: ");
 	put(&p, x->id, x->id_len);
-	PUT(&p, "\r\nVia: ");
-	put(&p, h->minor == 0 ? "1.0 drover\r\n" : "1.1 drover\r\n", 12);
+	PUT(&p, "\r\n");
 	if (x->encode || (x->rframing == FRAMING_CHUNKED && !x->decode))
 		PUT(&p, "Transfer-Encoding: chunked\r\n");
 	if (h->status == 101)

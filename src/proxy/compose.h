@@ -7,7 +7,8 @@
  * not say (hop-by-hop, Drover-*, and, unless it is trusted, X-Forwarded-*,
  * X-Request-Id, Via, traceparent), and names that a CGI-like service could
  * take for one of these (X_Forwarded_For), is left out. Via names the version
- * that a message came by: 1.0, 1.1 or 2.0 of a client, 1.0 or 1.1 of a service.
+ * that a request came by: 1.0, 1.1 or 2.0. Answers get none of ours, which a
+ * gateway need not add (RFC 9110, 7.6.3), and those of a service stay.
  */
 
 #ifndef PROXY_COMPOSE_H

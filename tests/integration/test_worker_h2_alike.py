@@ -216,13 +216,13 @@ def test_behind_a_body_with_a_length_they_are_dropped(web, c):
 
 # --- Via --------------------------------------------------------------------
 
-def test_via_names_the_version_that_a_message_came_by(played, c):
+def test_via_names_the_version_that_a_request_came_by(played, c):
     ok = b" 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n"
     for version in (b"1.1", b"1.0"):
         answer = b"HTTP/" + version + ok + b"\r\n"
         a, head = told(played, c, answer)
         assert header(head, "via") == "2.0 drover"
-        assert a.head["via"] == version.decode() + " drover"
+        assert "via" not in a.head
         for client in (b"1.1", b"1.0"):
             with played.connect() as s:
                 s.sendall(GET.replace(b"1.1", client))
@@ -231,7 +231,7 @@ def test_via_names_the_version_that_a_message_came_by(played, c):
                     up.sendall(answer)
                 got = read_until(s, b"\r\n\r\n")
             assert header(head, "via") == client.decode() + " drover"
-            assert header(got, "via") == version.decode() + " drover"
+            assert b"\r\nVia:" not in got
 
 
 def test_via_of_others_stays_where_it_may(played, c):
@@ -248,10 +248,4 @@ def test_via_of_others_stays_where_it_may(played, c):
             read_until(up, b"\r\n\r\n")
             up.sendall(answer)
         got = read_until(s, b"\r\n\r\n")
-    assert [x for x in got.split(b"\r\n") if x.startswith(b"Via:")] == [
-        b"Via: 1.0 inner", b"Via: 1.1 drover"]
-
-
-def test_our_own_answers_came_by_nothing(played, c):
-    a = c.get("/a/../b")
-    assert a.status == 400 and "via" not in a.head
+    assert [x for x in got.split(b"\r\n") if x.startswith(b"Via:")] == [b"Via: 1.0 inner"]
