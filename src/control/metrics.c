@@ -8,11 +8,11 @@
 
 #include "base/clock.h"
 #include "control/access.h"
+#include "control/certificates.h"
 #include "control/control.h"
 #include "control/enroll.h"
 #include "control/replica.h"
 #include "control/sample.h"
-#include "control/secrets.h"
 #include "control/service.h"
 
 /* --- services ------------------------------------------------------------- */
@@ -534,7 +534,7 @@ control_metrics(struct control *c, struct buf *out)
 		put_rate_limits,
 		access_metrics,
 		put_auth,
-		secrets_metrics,
+		certificates_metrics,
 		put_self,
 	};
 	int r = 0;
