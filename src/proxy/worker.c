@@ -76,13 +76,13 @@ worker_limit(struct worker *w, const struct limits *limits)
 
 	*l = *limits;
 	limits_fill(l);
-	w->head_kind = deadline_kind(ds, l->head_timeout);
-	w->idle_kind = deadline_kind(ds, l->idle_timeout);
-	w->gone_kind = deadline_kind(ds, l->half_close_timeout);
-	w->linger_kind = deadline_kind(ds, l->linger_timeout);
-	w->send_kind = deadline_kind(ds, (l->send_timeout + 1) / 2);
-	w->connect_kind = deadline_kind(ds, l->connect_timeout);
-	w->pool_kind = deadline_kind(ds, l->pool_timeout);
+	deadline_hold(ds, &w->head_kind, l->head_timeout);
+	deadline_hold(ds, &w->idle_kind, l->idle_timeout);
+	deadline_hold(ds, &w->gone_kind, l->half_close_timeout);
+	deadline_hold(ds, &w->linger_kind, l->linger_timeout);
+	deadline_hold(ds, &w->send_kind, (l->send_timeout + 1) / 2);
+	deadline_hold(ds, &w->connect_kind, l->connect_timeout);
+	deadline_hold(ds, &w->pool_kind, l->pool_timeout);
 	gate_limit(&w->gate, l->connections);
 	relief_limit(&w->relief, (size_t)l->memory_kib * 1024);
 }
