@@ -444,6 +444,11 @@ add_limits(struct build *b)
 		.http2_resets = l->http2_resets,
 		.http2_controls = l->http2_controls,
 		.http2_window = (uint32_t)l->http2_window,
+		.auth_verdicts = l->auth_verdicts,
+		.auth_refusals = l->auth_refusals,
+		.auth_keep = (uint32_t)l->auth_keep_ms,
+		.auth_queue = l->auth_queue,
+		.auth_timeout = (uint32_t)l->auth_timeout_ms,
 	};
 }
 

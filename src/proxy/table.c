@@ -384,8 +384,8 @@ put_in_force(struct building *b, struct map *names)
 	name_routes(w, b->t);
 	w->table = b->t;
 	table_free(old);
-	auths_settle(w);
 	worker_limit(w, &b->t->snap->limits);
+	auths_settle(w);
 	service_wake_all(w, true);
 }
 
