@@ -8,6 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+void *
+buf_meter_alloc(struct buf_meter *m, size_t n)
+{
+	void *p = NULL;
+
+	if (m == NULL || (m->held <= m->max && n <= m->max - m->held))
+		p = calloc(1, n);
+	if (p != NULL && m != NULL)
+		m->held += n;
+	return p;
+}
+
+void
+buf_meter_free(struct buf_meter *m, void *p, size_t n)
+{
+	if (p != NULL && m != NULL)
+		m->held -= n;
+	free(p);
+}
+
 void
 buf_init(struct buf *b, size_t max)
 {

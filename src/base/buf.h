@@ -31,6 +31,13 @@ struct buf {
 	struct buf_meter *meter; /* borrowed, or NULL */
 };
 
+/*
+ * n zeroed bytes of somebody who has no buf, counted by the meter (which may be
+ * NULL) until they are freed. NULL: out of memory, or at the ceiling.
+ */
+void *buf_meter_alloc(struct buf_meter *m, size_t n) MUST_CHECK;
+void buf_meter_free(struct buf_meter *m, void *p, size_t n);
+
 void buf_init(struct buf *b, size_t max); /* allocates nothing */
 void buf_init_metered(struct buf *b, size_t max, struct buf_meter *meter);
 void buf_done(struct buf *b);  /* frees; may be used again */

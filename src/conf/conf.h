@@ -287,6 +287,8 @@ struct conf_ceilings {
 	uint64_t response_head;
 	unsigned http2_resets, http2_controls;
 	uint64_t http2_window;
+	unsigned auth_verdicts, auth_refusals, auth_queue;
+	uint64_t auth_keep_ms, auth_timeout_ms;
 };
 
 struct conf_service {

@@ -227,6 +227,29 @@ const struct schema schema_root[] = {
 	.min = 16 * KiB, .max = 256 * KiB, .preset = "128KiB",
 	.text = "How much of a request's body one stream of HTTP/2 may send "
 		"ahead of the service." },
+{ "limits.auth_verdicts", SCHEMA_INT, SCHEMA_LIVE,
+	ROOT(limits.auth_verdicts),
+	.min = 1, .max = 65536, .preset = "4096",
+	.text = "Passwords and tokens that were right and are remembered by "
+		"their digest; the one not seen for longest makes room. At "
+		"most an eighth of limits.memory." },
+{ "limits.auth_refusals", SCHEMA_INT, SCHEMA_LIVE,
+	ROOT(limits.auth_refusals),
+	.min = 1, .max = 65536, .preset = "256",
+	.text = "Likewise passwords that were not right. Apart from the "
+		"others, so that guesses push out nobody who is known." },
+{ "limits.auth_keep", SCHEMA_DURATION, SCHEMA_LIVE,
+	ROOT(limits.auth_keep_ms),
+	.min = 1, .max = DAY, .preset = "5m",
+	.text = "How long they are remembered; a token not beyond its end." },
+{ "limits.auth_queue", SCHEMA_INT, SCHEMA_LIVE, ROOT(limits.auth_queue),
+	.min = 1, .max = 1024, .preset = "64",
+	.text = "Passwords that wait for their hash or are being hashed; 503. "
+		"Those that are the same count once." },
+{ "limits.auth_timeout", SCHEMA_DURATION, SCHEMA_LIVE,
+	ROOT(limits.auth_timeout_ms),
+	.min = 1, .max = HOUR, .preset = "5s",
+	.text = "How long a request waits for that; 503." },
 
 { "ports", SCHEMA_GROUP,
 	.text = "What services with listen: port get. Choose it outside of "

@@ -16,6 +16,7 @@
 #include "control/access.h"
 #include "control/adopt.h"
 #include "control/applied.h"
+#include "control/certificates.h"
 #include "control/enroll.h"
 #include "control/event.h"
 #include "control/folders.h"
@@ -27,7 +28,6 @@
 #include "control/reload.h"
 #include "control/replica.h"
 #include "control/sample.h"
-#include "control/secrets.h"
 #include "control/service.h"
 #include "control/state.h"
 #include "control/workers.h"
@@ -122,7 +122,7 @@ set_going(struct control *c)
 		service_settle(s);
 	workers_start(c);
 	enroll_begin(c);
-	secrets_begin(c);
+	certificates_begin(c);
 	sample_begin(c);
 	access_apply(c);
 	publish_soon(c);
@@ -265,8 +265,8 @@ on_fd(void *owner, const char *name, int fd)
 	} else if (strcmp(name, HEALTH_NOTIFY) == 0) {
 		c->notify.fd = fd;
 		return;
-	} else if (strcmp(name, SECRETS_FD) == 0) {
-		secrets_adopt(c, fd);
+	} else if (strcmp(name, CERTIFICATES_FD) == 0) {
+		certificates_adopt(c, fd);
 	} else if (listeners_adopt(c, name, fd)) {
 		return;
 	}
@@ -390,7 +390,7 @@ init(struct control *c, struct loop *loop, const struct control_args *args)
 	list_init(&c->workers.strangers);
 	publish_init(c);
 	listeners_init(c);
-	secrets_init(c);
+	certificates_init(c);
 	event_init(c);
 	readers_init(c);
 	rand_bytes(&seed, sizeof(seed));
@@ -446,7 +446,7 @@ control_free(struct control *c)
 	publish_done(c);
 	workers_close(c);
 	listeners_done(c);
-	secrets_done(c);
+	certificates_done(c);
 	health_close_notify(c);
 	readers_done(c);
 	event_done(c);

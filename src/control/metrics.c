@@ -8,11 +8,11 @@
 
 #include "base/clock.h"
 #include "control/access.h"
+#include "control/certificates.h"
 #include "control/control.h"
 #include "control/enroll.h"
 #include "control/replica.h"
 #include "control/sample.h"
-#include "control/secrets.h"
 #include "control/service.h"
 
 /* --- services ------------------------------------------------------------- */
@@ -464,9 +464,11 @@ put_auth(struct control *c, struct buf *out)
 {
 	struct scoreboard_worker_view v;
 	uint64_t cached = 0, checked = 0, refused = 0, shed = 0;
+	uint64_t unanswered = 0, verdicts = 0;
 	int r = head(out, "auth_total", "counter",
 	    "Credentials, by what became of them: cached and checked were "
-	    "looked at, refused got a 401 or 403, shed found no time.");
+	    "looked at, refused got a 401 or 403, shed found no time, about "
+	    "unanswered the service that was asked said nothing in time.");
 
 	for (unsigned i = 0; i < c->workers.n; i++) {
 		if (!scoreboard_worker_view(c->workers.board, i, &v))
@@ -475,14 +477,20 @@ put_auth(struct control *c, struct buf *out)
 		checked += v.auth_checked;
 		refused += v.auth_refused;
 		shed += v.auth_shed;
+		unanswered += v.auth_unanswered;
+		verdicts += v.auth_verdicts;
 	}
 	if (r == 0)
 		r = buf_printf(out,
 		    "drover_auth_total{what=\"cached\"} %" PRIu64
 		    "\ndrover_auth_total{what=\"checked\"} %" PRIu64
 		    "\ndrover_auth_total{what=\"refused\"} %" PRIu64
-		    "\ndrover_auth_total{what=\"shed\"} %" PRIu64 "\n",
-		    cached, checked, refused, shed);
+		    "\ndrover_auth_total{what=\"shed\"} %" PRIu64
+		    "\ndrover_auth_total{what=\"unanswered\"} %" PRIu64
+		    "\n# HELP drover_auth_verdicts Credentials that are "
+		    "remembered.\n# TYPE drover_auth_verdicts gauge\n"
+		    "drover_auth_verdicts %" PRIu64 "\n",
+		    cached, checked, refused, shed, unanswered, verdicts);
 	return r;
 }
 
@@ -534,7 +542,7 @@ control_metrics(struct control *c, struct buf *out)
 		put_rate_limits,
 		access_metrics,
 		put_auth,
-		secrets_metrics,
+		certificates_metrics,
 		put_self,
 	};
 	int r = 0;

@@ -10,11 +10,11 @@
 
 #include "base/arena.h"
 #include "base/fd.h"
+#include "control/certificates.h"
 #include "control/folders.h"
 #include "control/publish_auth.h"
 #include "control/publish_route.h"
 #include "control/replica.h"
-#include "control/secrets.h"
 #include "control/service.h"
 #include "control/workers.h"
 #include "link/snapshot.h"
@@ -395,7 +395,7 @@ add_listeners(struct build *b)
 		};
 		if (l->internal)
 			continue;
-		secrets_fill(b->c, out, room, b);
+		certificates_fill(b->c, out, room, b);
 		fill_http2(b->c->conf, out);
 	}
 }
@@ -444,6 +444,11 @@ add_limits(struct build *b)
 		.http2_resets = l->http2_resets,
 		.http2_controls = l->http2_controls,
 		.http2_window = (uint32_t)l->http2_window,
+		.auth_verdicts = l->auth_verdicts,
+		.auth_refusals = l->auth_refusals,
+		.auth_keep = (uint32_t)l->auth_keep_ms,
+		.auth_queue = l->auth_queue,
+		.auth_timeout = (uint32_t)l->auth_timeout_ms,
 	};
 }
 
@@ -456,7 +461,7 @@ build(struct control *c, int *fd, struct err *err)
 	arena_init(&b.arena, 16384, BUILD_MAX);
 	b.snap.generation = c->publish.generation;
 	b.snap.record_texts = c->conf->access.format != CONF_ACCESS_OFF;
-	secrets_tickets(c, &b.snap);
+	certificates_tickets(c, &b.snap);
 	add_listeners(&b);
 	add_trusted(&b);
 	add_limits(&b);

@@ -9,11 +9,11 @@
 #include "conf/secrets.h"
 #include "control/access.h"
 #include "control/applied.h"
+#include "control/certificates.h"
 #include "control/event.h"
 #include "control/listeners.h"
 #include "control/publish.h"
 #include "control/rollout.h"
-#include "control/secrets.h"
 #include "control/service.h"
 #define LOG_SUBSYSTEM "control"
 #include "base/log.h"
@@ -139,7 +139,7 @@ put_in_force(struct control *c, const struct conf *conf,
 	secrets_free(c->credentials);
 	c->credentials = secrets;
 	apply_services(c, conf, changes, n);
-	secrets_set(c, pems);
+	certificates_set(c, pems);
 	conf_unref(old);
 	c->wishes++;
 	access_apply(c);

@@ -200,14 +200,14 @@ struct ghost {
 
 /* --- TLS ------------------------------------------------------------------ */
 
-#define SECRETS_TICKETS 3
-#define SECRETS_TICKET 80
+#define CERTIFICATES_TICKETS 3
+#define CERTIFICATES_TICKET 80
 
 /* Keys for session tickets, the newest first. */
-struct secrets_keys {
+struct certificates_keys {
 	uint32_t n;
-	uint64_t born_ms[SECRETS_TICKETS]; /* wall clock */
-	unsigned char key[SECRETS_TICKETS][SECRETS_TICKET];
+	uint64_t born_ms[CERTIFICATES_TICKETS]; /* wall clock */
+	unsigned char key[CERTIFICATES_TICKETS][CERTIFICATES_TICKET];
 };
 
 struct control {
@@ -281,10 +281,10 @@ struct control {
 
 	struct {
 		struct pems pems; /* conf is NULL: not read yet */
-		struct secrets_keys keys;
+		struct certificates_keys keys;
 		struct loop_timer look;
 		uint64_t warned_at; /* loop time; 0: not yet */
-	} secrets;
+	} certificates;
 
 	struct list logs; /* readers of logs: readers.c */
 	struct {

@@ -29,6 +29,11 @@ const struct limits_row limits_rows[LIMITS_N] = {
 	{ ROW(http2_resets), LIMITS_HTTP2_BUDGET_MAX, 256 },
 	{ ROW(http2_controls), LIMITS_HTTP2_BUDGET_MAX, 512 },
 	{ ROW(http2_window), LIMITS_HTTP2_WINDOW_MAX, 128 * KiB },
+	{ ROW(auth_verdicts), LIMITS_VERDICTS_MAX, 4096 },
+	{ ROW(auth_refusals), LIMITS_VERDICTS_MAX, 256 },
+	{ ROW(auth_keep), LIMITS_MS_MAX, 5 * 60 * 1000 },
+	{ ROW(auth_queue), LIMITS_AUTH_QUEUE_MAX, 64 },
+	{ ROW(auth_timeout), LIMITS_MS_MAX, 5000 },
 };
 /* clang-format on */
 

@@ -51,6 +51,13 @@ struct limits {
 	uint32_t http2_resets;
 	uint32_t http2_controls;
 	uint32_t http2_window;
+
+	/* Authentication. */
+	uint32_t auth_verdicts; /* remembered: credentials that were right */
+	uint32_t auth_refusals; /* and passwords that were not */
+	uint32_t auth_keep;	/* how long */
+	uint32_t auth_queue;	/* passwords that are being hashed, or wait */
+	uint32_t auth_timeout;	/* for so long; 503 */
 };
 
 /*
@@ -65,7 +72,7 @@ struct limits_row {
 };
 
 #define LIMITS_FRONT 19
-#define LIMITS_N 22
+#define LIMITS_N 27
 extern const struct limits_row limits_rows[LIMITS_N];
 
 /* What they may not exceed: buffers are made for it. */
@@ -76,6 +83,8 @@ extern const struct limits_row limits_rows[LIMITS_N];
 #define LIMITS_RESPONSE_HEAD_MAX (48U * 1024)
 #define LIMITS_HTTP2_BUDGET_MAX 65535
 #define LIMITS_HTTP2_WINDOW_MAX (256U * 1024)
+#define LIMITS_VERDICTS_MAX 65536U
+#define LIMITS_AUTH_QUEUE_MAX 1024U
 #define LIMITS_MS_MAX (24U * 3600 * 1000)
 
 static inline uint32_t *

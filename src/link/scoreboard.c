@@ -223,6 +223,8 @@ scoreboard_worker_view(const struct scoreboard *sb, unsigned worker,
 		.auth_checked = LOAD(w->auth_checked),
 		.auth_refused = LOAD(w->auth_refused),
 		.auth_shed = LOAD(w->auth_shed),
+		.auth_unanswered = LOAD(w->auth_unanswered),
+		.auth_verdicts = LOAD(w->auth_verdicts),
 		.upstreams = LOAD(w->upstreams),
 		.memory = LOAD(w->memory),
 		.buckets_lost = LOAD(w->buckets_lost),
@@ -404,6 +406,10 @@ scoreboard_limit_name(enum scoreboard_limit limit)
 		[LIMIT_POOL_TIMEOUT] = "pool_timeout",
 		[LIMIT_RESPONSE_HEAD] = "response_head",
 		[LIMIT_HTTP2_WINDOW] = "http2_window",
+		[LIMIT_AUTH_VERDICTS] = "auth_verdicts",
+		[LIMIT_AUTH_REFUSALS] = "auth_refusals",
+		[LIMIT_AUTH_QUEUE] = "auth_queue",
+		[LIMIT_AUTH_TIMEOUT] = "auth_timeout",
 	};
 
 	return names[limit];

@@ -33,7 +33,7 @@
 #include "model/bucket.h"
 #include "model/histogram.h"
 
-#define SCOREBOARD_VERSION 2
+#define SCOREBOARD_VERSION 3
 #define SCOREBOARD_WORKERS 64
 #define SCOREBOARD_ENDPOINTS 4096
 #define SCOREBOARD_SERVICES 1024
@@ -64,7 +64,11 @@ enum scoreboard_limit {
 	LIMIT_POOL,
 	LIMIT_POOL_TIMEOUT,
 	LIMIT_RESPONSE_HEAD,
-	LIMIT_HTTP2_WINDOW, /* a client had to wait for one to open */
+	LIMIT_HTTP2_WINDOW,  /* a client had to wait for one to open */
+	LIMIT_AUTH_VERDICTS, /* the oldest made room */
+	LIMIT_AUTH_REFUSALS, /* likewise */
+	LIMIT_AUTH_QUEUE,
+	LIMIT_AUTH_TIMEOUT,
 	LIMIT_COUNT
 };
 
@@ -97,7 +101,7 @@ enum scoreboard_http2 {
 	HTTP2_N_COUNT
 };
 
-struct scoreboard_worker { /* 512 bytes */
+struct scoreboard_worker { /* 1024 bytes */
 	_Atomic uint32_t draining;
 	uint32_t room32;
 	_Atomic uint64_t started_ms;   /* clock_ms() */
@@ -115,12 +119,15 @@ struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint32_t limits[LIMIT_COUNT]; /* how often each was met */
 	_Atomic uint64_t buckets_lost; /* of rate limits, for want of room */
 	/* Credentials that were judged before, that were judged, that were
-	 * refused, and for which there was no time. */
-	_Atomic uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
+	 * refused, for which there was no time, and about which a service that
+	 * was asked said nothing in time. */
+	_Atomic uint64_t auth_cached, auth_checked, auth_refused, auth_shed,
+	    auth_unanswered;
+	_Atomic uint64_t auth_verdicts; /* remembered now */
 	_Atomic uint64_t handshakes[HANDSHAKE_COUNT];
 	_Atomic uint64_t http2_streams;
 	_Atomic uint32_t http2[HTTP2_N_COUNT + 1];
-	uint64_t room[2];
+	uint64_t room[62];
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
@@ -188,7 +195,7 @@ struct scoreboard_service { /* 4096 bytes: a page */
 	_Atomic uint32_t waited[HISTOGRAM_BUCKETS];  /* us, in the queue */
 };
 
-_Static_assert(sizeof(struct scoreboard_worker) == 512, "header");
+_Static_assert(sizeof(struct scoreboard_worker) == 1024, "header");
 _Static_assert(sizeof(struct scoreboard_endpoint) == 64, "endpoint cell");
 _Static_assert(sizeof(struct scoreboard_bars) == 128, "bars");
 _Static_assert(sizeof(struct scoreboard_service) == 4096, "service cell");
@@ -232,7 +239,8 @@ struct scoreboard_worker_view {
 	uint64_t requests, bad_requests, no_route, upstreams, memory;
 	uint64_t limits[LIMIT_COUNT];
 	uint64_t buckets_lost;
-	uint64_t auth_cached, auth_checked, auth_refused, auth_shed;
+	uint64_t auth_cached, auth_checked, auth_refused, auth_shed,
+	    auth_unanswered, auth_verdicts;
 	uint64_t handshakes[HANDSHAKE_COUNT];
 	uint64_t http2_streams, http2[HTTP2_N_COUNT];
 };

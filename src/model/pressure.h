@@ -5,8 +5,8 @@
  *
  * Before the ceiling is reached: first haste, for bodies are read in smaller
  * pieces; then what nobody would miss, connections that are kept without a
- * request; then what has not begun, new requests; then what has not come, new
- * connections. What is under way is left alone, and has
+ * request, and what is remembered; then what has not begun, new requests; then
+ * what has not come, new connections. What is under way is left alone, and has
  * the rest of the way to the ceiling for itself. A step is taken back only
  * when PRESSURE_SLACK percent less is held than it began at, so that it does
  * not flutter.

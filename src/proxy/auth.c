@@ -145,12 +145,14 @@ build_basic(struct auth *a, const struct snapshot_auth *conf, struct err *err)
 }
 
 static void
-build_forward(struct auth *a, const struct snapshot_auth *conf)
+build_forward(
+    struct worker *w, struct auth *a, const struct snapshot_auth *conf)
 {
 	if ((a->flags & SNAPSHOT_AUTH_FORWARD) == 0)
 		return;
 	a->path = keep(a, conf->path);
 	a->timeout_ms = conf->timeout_ms;
+	deadline_hold(&w->deadlines, &a->asked_kind, a->timeout_ms);
 	add_names(&a->asks, keep(a, conf->request_headers));
 	add_names(&a->answers, keep(a, conf->response_headers));
 	for (size_t i = 0; i < a->answers.n; i++)
@@ -201,7 +203,7 @@ build_refusals(struct auth *a, const char *text)
 
 /* 0; a policy that cannot be used is broken. -ENOMEM. */
 static int
-build(struct auth *a, const struct snapshot_auth *conf)
+build(struct worker *w, struct auth *a, const struct snapshot_auth *conf)
 {
 	struct err err;
 	int r = build_basic(a, conf, &err);
@@ -209,7 +211,7 @@ build(struct auth *a, const struct snapshot_auth *conf)
 	if (r == 0)
 		r = build_bearer(a, conf, &err);
 	a->policy.keys = a->jwks;
-	build_forward(a, conf);
+	build_forward(w, a, conf);
 	if (r == -EINVAL) {
 		log_error("auth", "a route lets nobody in: %s", err.text);
 		a->broken = true;
@@ -241,10 +243,17 @@ print_of(const struct snapshot_auth *conf, unsigned char *print)
 	return r;
 }
 
+static struct list *
+list_of(struct auths *all, const unsigned char print[VERDICTS_DIGEST])
+{
+	return &all->all[print[0] % AUTH_LISTS];
+}
+
 static struct auth *
-auth_new(struct auths *all, const struct snapshot_auth *conf,
+auth_new(struct worker *w, const struct snapshot_auth *conf,
     const unsigned char print[VERDICTS_DIGEST])
 {
+	struct auths *all = &w->auths;
 	struct span key = { (const char *)all->key, sizeof(all->key) };
 	struct auth *a = calloc(1, sizeof(*a));
 
@@ -254,8 +263,8 @@ auth_new(struct auths *all, const struct snapshot_auth *conf,
 	a->flags = conf->flags;
 	arena_init(&a->arena, 1024, ARENA_MAX);
 	memcpy(a->print, print, VERDICTS_DIGEST);
-	list_push(&all->all, &a->link);
-	if (build(a, conf) < 0 ||
+	list_push(list_of(all, print), &a->link);
+	if (build(w, a, conf) < 0 ||
 	    digest_hmac_sha256(key,
 		(struct span){ (const char *)print, VERDICTS_DIGEST },
 		a->key) < 0) {
@@ -273,10 +282,10 @@ auth_get(struct worker *w, const struct snapshot_auth *conf)
 	if (print_of(conf, print) < 0)
 		return NULL;
 	/* A broken one may have lacked nothing but memory. */
-	LIST_EACH (a, &w->auths.all, struct auth, link)
+	LIST_EACH (a, list_of(&w->auths, print), struct auth, link)
 		if (!a->broken && memcmp(a->print, print, sizeof(print)) == 0)
 			return auth_ref(a);
-	return auth_new(&w->auths, conf, print);
+	return auth_new(w, conf, print);
 }
 
 struct auth *
@@ -293,6 +302,7 @@ auth_unref(struct auth *a)
 	if (a == NULL || --a->refs > 0)
 		return;
 	list_remove(&a->link);
+	deadline_release(&a->asked_kind);
 	users_free(a->users);
 	jwks_free(a->jwks);
 	arena_done(&a->arena);
@@ -302,22 +312,25 @@ auth_unref(struct auth *a)
 /* --- what a worker has ---------------------------------------------------- */
 
 void
-auths_init(struct auths *a)
+auths_init(struct auths *a, struct buf_meter *memory)
 {
-	list_init(&a->all);
+	for (unsigned i = 0; i < AUTH_LISTS; i++)
+		list_init(&a->all[i]);
 	list_init(&a->flights);
-	verdicts_init(&a->good, AUTH_GOOD_MAX);
-	verdicts_init(&a->bad, AUTH_BAD_MAX);
-	buf_init(&a->lines, AUTH_LINES_MAX);
+	a->memory = memory;
+	verdicts_init(&a->good, 0, memory);
+	verdicts_init(&a->bad, 0, memory);
+	buf_init_metered(&a->lines, AUTH_LINES_MAX, memory);
 	rand_bytes(a->key, sizeof(a->key));
 }
 
 static bool
 wants_hasher(const struct auths *a)
 {
-	LIST_EACH (p, &a->all, struct auth, link)
-		if (p->users != NULL)
-			return true;
+	for (unsigned i = 0; i < AUTH_LISTS; i++)
+		LIST_EACH (p, &a->all[i], struct auth, link)
+			if (p->users != NULL)
+				return true;
 	return false;
 }
 
@@ -328,14 +341,40 @@ auths_settle(struct worker *w)
 	bool wanted = wants_hasher(a);
 	struct err err;
 
+	verdicts_limit(&a->good, w->limits.auth_verdicts);
+	verdicts_limit(&a->bad, w->limits.auth_refusals);
 	if (wanted && a->hasher == NULL) {
-		a->hasher = hasher_new(w->loop, &err);
+		a->hasher = hasher_new(w->loop, a->memory, &err);
 		if (a->hasher == NULL)
 			log_error("auth", "no passwords: %s", err.text);
 	} else if (!wanted && a->hasher != NULL && hasher_idle(a->hasher)) {
 		hasher_free(a->hasher);
 		a->hasher = NULL;
 	}
+	if (a->hasher != NULL)
+		hasher_limit(a->hasher, w->limits.auth_queue);
+}
+
+void
+auths_relieve(struct auths *a)
+{
+	unsigned n = verdicts_trim(&a->bad, RELIEF_BATCH);
+
+	if (n < RELIEF_BATCH)
+		verdicts_trim(&a->good, RELIEF_BATCH - n);
+}
+
+void
+auths_remember(struct worker *w, bool good,
+    const unsigned char digest[VERDICTS_DIGEST], uint64_t keep_ms,
+    struct span lines)
+{
+	struct verdicts *v = good ? &w->auths.good : &w->auths.bad;
+	uint32_t max_ms = w->limits.auth_keep;
+
+	if (verdicts_put(v, digest,
+		w->now_ms + (keep_ms < max_ms ? keep_ms : max_ms), lines))
+		worker_hit(w, good ? LIMIT_AUTH_VERDICTS : LIMIT_AUTH_REFUSALS);
 }
 
 void

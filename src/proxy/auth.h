@@ -17,6 +17,8 @@
  *			service asked; it ends in exchange_admit() or an answer
  *
  * Whatever fails, fails closed. A request without an x->wait waits for nothing.
+ * The ceilings are the worker's limits.auth_...; what waits and what is
+ * remembered is counted in its memory, and given up when that runs short.
  */
 
 #ifndef PROXY_AUTH_H
@@ -29,11 +31,8 @@
 #include "link/snapshot.h"
 #include "proxy/verdicts.h"
 
-#define AUTH_GOOD_MAX 4096 /* verdicts of one worker */
-#define AUTH_BAD_MAX 256
 #define AUTH_LINES_MAX (16U * 1024)
-#define AUTH_KEEP_MS (5U * 60 * 1000)
-#define AUTH_HASH_MS 5000 /* a password may wait for its hash */
+#define AUTH_LISTS 256
 
 struct auth;
 struct auth_wait;
@@ -45,19 +44,28 @@ struct worker;
 
 /* What a worker has of it. */
 struct auths {
-	struct list all;	   /* policies */
-	struct list flights;	   /* passwords that are being hashed */
-	struct verdicts good, bad; /* bad: of passwords only */
-	struct hasher *hasher;	   /* while some policy wants passwords */
-	struct buf lines;	   /* of the last verdict that was made */
+	struct list all[AUTH_LISTS]; /* policies, by what they say */
+	struct list flights;	     /* passwords that are being hashed */
+	struct verdicts good, bad;   /* bad: of passwords only */
+	struct hasher *hasher;	     /* while some policy wants passwords */
+	struct buf_meter *memory;    /* the worker's */
+	struct buf lines;	     /* of the last verdict that was made */
 	unsigned char key[VERDICTS_DIGEST];
 };
 
-void auths_init(struct auths *a);
+void auths_init(struct auths *a, struct buf_meter *memory);
 void auths_done(struct auths *a);
 
-/* After a table came into force: with the thread, or without. */
+/* After a table and its limits came into force: with the thread, or without. */
 void auths_settle(struct worker *w);
+
+/* Memory runs short: some of what is remembered goes. */
+void auths_relieve(struct auths *a);
+
+/* Credentials were right, or not: so they are at the next request. */
+void auths_remember(struct worker *w, bool good,
+    const unsigned char digest[VERDICTS_DIGEST], uint64_t keep_ms,
+    struct span lines);
 
 /* The policy with these contents, a reference; NULL: out of memory. */
 struct auth *auth_get(struct worker *w, const struct snapshot_auth *conf);

@@ -27,7 +27,7 @@ enum auth_refusal {
 };
 
 struct auth {
-	struct link link; /* of auths.all */
+	struct link link; /* of one of auths.all */
 	unsigned refs;
 	struct arena arena;		      /* what the spans point into */
 	unsigned char print[VERDICTS_DIGEST]; /* of its contents */
@@ -43,9 +43,10 @@ struct auth {
 	struct span cookie;
 	struct span path; /* forward: "GET /check HTTP/1.1" has it */
 	uint32_t timeout_ms;
-	struct auth_names asks;	   /* forward: request_headers */
-	struct auth_names answers; /* forward: response_headers */
-	struct auth_names hidden;  /* all that are set by us */
+	struct deadline_kind *asked_kind; /* of that; NULL: not forward */
+	struct auth_names asks;		  /* forward: request_headers */
+	struct auth_names answers;	  /* forward: response_headers */
+	struct auth_names hidden;	  /* all that are set by us */
 	struct span refusals[AUTH_REFUSALS];
 };
 

@@ -222,9 +222,7 @@ judge_bearer(
 		return no_memory(x);
 	*lines = buf_span(&all->lines);
 	left_ms = (t.exp - now_s) * 1000;
-	verdicts_put(&all->good, digest,
-	    w->now_ms + (left_ms < AUTH_KEEP_MS ? left_ms : AUTH_KEEP_MS),
-	    *lines);
+	auths_remember(w, true, digest, left_ms, *lines);
 	return true;
 }
 

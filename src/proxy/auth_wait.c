@@ -26,7 +26,7 @@ auth_wait_of(struct exchange *x, struct auth *a)
 {
 	if (x->wait != NULL)
 		return x->wait;
-	x->wait = calloc(1, sizeof(*x->wait));
+	x->wait = buf_meter_alloc(&x->w->memory, sizeof(*x->wait));
 	if (x->wait == NULL)
 		return NULL;
 	x->wait->x = x;
@@ -38,7 +38,7 @@ static void
 free_flight(struct auth_flight *f)
 {
 	list_remove(&f->link);
-	free(f);
+	buf_meter_free(&f->w->memory, f, sizeof(*f));
 }
 
 static void
@@ -67,18 +67,20 @@ auth_cancel(struct exchange *x)
 	subrequest_free(wait->sub);
 	auth_unref(wait->a);
 	explicit_bzero(wait->password, sizeof(wait->password));
-	free(wait);
+	buf_meter_free(&x->w->memory, wait, sizeof(*wait));
 }
 
 void
 auth_late(struct exchange *x)
 {
 	if (x->wait->hash == NULL) {
+		count64(&x->w->cells->auth_unanswered, 1);
 		exchange_fail(x, 504, FAULT_TIMEOUT,
 		    "the service that is asked did not answer in time");
 		return;
 	}
 	count64(&x->w->cells->auth_shed, 1);
+	worker_hit(x->w, LIMIT_AUTH_TIMEOUT);
 	exchange_fail(x, 503, FAULT_QUEUE_TIMEOUT,
 	    "too many passwords are to be checked");
 }
@@ -134,13 +136,8 @@ static void
 remember(struct worker *w, const struct auth_wait *wait, int result,
     struct span lines)
 {
-	struct auths *all = &w->auths;
-	uint64_t until = w->now_ms + AUTH_KEEP_MS;
-
-	if (result == 0)
-		verdicts_put(&all->bad, wait->digest, until, lines);
-	if (result == 1)
-		verdicts_put(&all->good, wait->digest, until, lines);
+	if (result >= 0)
+		auths_remember(w, result == 1, wait->digest, UINT64_MAX, lines);
 }
 
 /* May end wait->x, and others with it. */
@@ -181,7 +178,7 @@ on_hashed(void *arg, int result)
 static int
 new_flight(struct worker *w, struct auth_wait *wait)
 {
-	struct auth_flight *f = calloc(1, sizeof(*f));
+	struct auth_flight *f = buf_meter_alloc(&w->memory, sizeof(*f));
 	int r;
 
 	if (f == NULL)
@@ -190,11 +187,11 @@ new_flight(struct worker *w, struct auth_wait *wait)
 	list_init(&f->waits);
 	memcpy(f->digest, wait->digest, sizeof(f->digest));
 	r = w->auths.hasher == NULL
-	    ? -EAGAIN
+	    ? -ENOMEM
 	    : hasher_add(w->auths.hasher, wait->password, wait->hash, on_hashed,
 		  f, &f->job);
 	if (r < 0) {
-		free(f);
+		buf_meter_free(&w->memory, f, sizeof(*f));
 		return r;
 	}
 	count64(&w->cells->auth_checked, 1);
@@ -226,11 +223,12 @@ begin_hash(struct exchange *x)
 
 	explicit_bzero(x->wait->password, sizeof(x->wait->password));
 	if (r == 0) {
-		deadline_set(&w->deadlines, &x->dl,
-		    deadline_kind(&w->deadlines, AUTH_HASH_MS));
+		deadline_set(&w->deadlines, &x->dl, w->auth_kind);
 		return;
 	}
 	count64(&w->cells->auth_shed, 1);
+	if (r == -EAGAIN)
+		worker_hit(w, LIMIT_AUTH_QUEUE);
 	exchange_fail(
 	    x, 503, FAULT_QUEUE_FULL, "too many passwords are to be checked");
 }
@@ -310,6 +308,8 @@ fail_closed(struct exchange *x, const struct head *h)
 			fault = (enum scoreboard_fault)i;
 			status = h->status;
 		}
+	if (fault == FAULT_TIMEOUT)
+		count64(&x->w->cells->auth_unanswered, 1);
 	exchange_fail(x, status, fault,
 	    "the service that is asked who may use this route gave no verdict");
 }
@@ -341,11 +341,10 @@ begin_asking(struct exchange *x)
 {
 	struct worker *w = x->w;
 	struct auth_wait *wait = x->wait;
-	uint32_t ms = wait->a->timeout_ms;
 
-	deadline_set(&w->deadlines, &x->dl, deadline_kind(&w->deadlines, ms));
-	if (subrequest_begin(wait->sub, (struct span){ x->id, x->id_len }, ms) <
-	    0)
+	deadline_set(&w->deadlines, &x->dl, wait->a->asked_kind);
+	if (subrequest_begin(wait->sub, (struct span){ x->id, x->id_len },
+		wait->a->timeout_ms) < 0)
 		fail_memory(x);
 }
 

@@ -2,6 +2,8 @@
 
 #include "proxy/deadline.h"
 
+#define ROUNDED (DEADLINE_KINDS + DEADLINE_PASSING) /* the first of them */
+
 static void
 arm(struct deadlines *ds, uint64_t due_ms)
 {
@@ -34,9 +36,9 @@ on_timer(void *arg)
 
 	ds->tick(ds->arg);
 	ds->armed_ms = 0;
-	for (unsigned i = 0; i < ds->n; i++)
+	for (unsigned i = 0; i < DEADLINE_LISTS; i++)
 		expire(&ds->kinds[i], *ds->now_ms);
-	for (unsigned i = 0; i < ds->n; i++) {
+	for (unsigned i = 0; i < DEADLINE_LISTS; i++) {
 		struct deadline *d = LIST_FIRST(
 		    &ds->kinds[i].list, struct deadline, link);
 
@@ -55,7 +57,13 @@ deadlines_init(struct deadlines *ds, struct loop *loop, const uint64_t *now_ms,
 	ds->tick = tick;
 	ds->arg = arg;
 	ds->armed_ms = 0;
-	ds->n = 0;
+	for (unsigned i = 0; i < DEADLINE_LISTS; i++) {
+		ds->kinds[i].ms = i <= ROUNDED
+		    ? 0
+		    : UINT64_C(1) << (i - ROUNDED - 1);
+		ds->kinds[i].refs = 0;
+		list_init(&ds->kinds[i].list);
+	}
 	loop_timer_init(&ds->timer, loop, on_timer, ds);
 }
 
@@ -65,36 +73,57 @@ deadlines_done(struct deadlines *ds)
 	loop_timer_done(&ds->timer);
 }
 
+/* 0, or the next power of two. */
 static struct deadline_kind *
-nearest(struct deadlines *ds, uint64_t ms)
+rounded(struct deadlines *ds, uint64_t ms)
 {
-	struct deadline_kind *best = NULL, *longest = &ds->kinds[0];
+	unsigned i = ROUNDED;
 
-	for (unsigned i = 0; i < ds->n; i++) {
+	while (i + 1 < DEADLINE_LISTS && ds->kinds[i].ms < ms)
+		i++;
+	return &ds->kinds[i];
+}
+
+/* Among n from the first on: the one of ms, else one that nobody needs. */
+static struct deadline_kind *
+find(struct deadlines *ds, unsigned first, unsigned n, uint64_t ms)
+{
+	struct deadline_kind *unused = NULL;
+
+	for (unsigned i = first; i < first + n; i++) {
 		struct deadline_kind *k = &ds->kinds[i];
 
-		if (k->ms > longest->ms)
-			longest = k;
-		if (k->ms >= ms && (best == NULL || k->ms < best->ms))
-			best = k;
+		if (k->ms == ms)
+			return k;
+		if (unused == NULL && k->refs == 0 && list_empty(&k->list))
+			unused = k;
 	}
-	return best != NULL ? best : longest;
+	if (unused == NULL)
+		return rounded(ds, ms);
+	unused->ms = ms;
+	return unused;
+}
+
+void
+deadline_hold(struct deadlines *ds, struct deadline_kind **kind, uint64_t ms)
+{
+	deadline_release(kind);
+	*kind = find(ds, 0, DEADLINE_KINDS, ms);
+	(*kind)->refs++;
+}
+
+void
+deadline_release(struct deadline_kind **kind)
+{
+	if (*kind != NULL)
+		(*kind)->refs--;
+	*kind = NULL;
 }
 
 struct deadline_kind *
 deadline_kind(struct deadlines *ds, uint64_t ms)
 {
-	struct deadline_kind *k;
-
-	for (unsigned i = 0; i < ds->n; i++)
-		if (ds->kinds[i].ms == ms)
-			return &ds->kinds[i];
-	if (ds->n == DEADLINE_KINDS)
-		return nearest(ds, ms);
-	k = &ds->kinds[ds->n++];
-	k->ms = ms;
-	list_init(&k->list);
-	return k;
+	return find(ds, DEADLINE_KINDS, DEADLINE_PASSING, ms);
 }
 
 void

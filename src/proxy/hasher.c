@@ -33,16 +33,18 @@ struct hasher {
 	pthread_cond_t more;
 	struct list waiting, done; /* under the lock */
 	bool stop;		   /* under the lock */
-	unsigned njobs;		   /* the loop's: all that are out */
+	unsigned njobs, max;	   /* the loop's: all that are out */
+	struct buf_meter *meter;   /* likewise */
 	int wake;
 	struct loop_io io;
 };
 
+/* The loop's. */
 static void
-free_job(struct hasher_job *job)
+free_job(struct hasher *h, struct hasher_job *job)
 {
 	explicit_bzero(job->password, sizeof(job->password));
-	free(job);
+	buf_meter_free(h->meter, job, sizeof(*job));
 }
 
 /* --- the thread ----------------------------------------------------------- */
@@ -118,7 +120,7 @@ on_wake(void *arg, unsigned what)
 	fn = job->fn;
 	fn_arg = job->arg;
 	result = job->result;
-	free_job(job);
+	free_job(h, job);
 	if (fn != NULL)
 		fn(fn_arg, result);
 }
@@ -146,9 +148,9 @@ static void
 free_rest(struct hasher *h)
 {
 	LIST_EACH_SAFE (job, &h->waiting, struct hasher_job, link)
-		free_job(job);
+		free_job(h, job);
 	LIST_EACH_SAFE (job, &h->done, struct hasher_job, link)
-		free_job(job);
+		free_job(h, job);
 	loop_io_done(&h->io);
 	fd_close(&h->wake);
 	pthread_cond_destroy(&h->more);
@@ -157,7 +159,7 @@ free_rest(struct hasher *h)
 }
 
 struct hasher *
-hasher_new(struct loop *loop, struct err *err)
+hasher_new(struct loop *loop, struct buf_meter *meter, struct err *err)
 {
 	struct hasher *h = calloc(1, sizeof(*h));
 	int r;
@@ -166,6 +168,7 @@ hasher_new(struct loop *loop, struct err *err)
 		err_errno(err, -ENOMEM, "hasher");
 		return NULL;
 	}
+	h->meter = meter;
 	list_init(&h->waiting);
 	list_init(&h->done);
 	pthread_mutex_init(&h->lock, NULL);
@@ -203,23 +206,40 @@ hasher_idle(const struct hasher *h)
 	return h->njobs == 0;
 }
 
-int
-hasher_add(struct hasher *h, const char *password, const char *hash,
-    void (*fn)(void *arg, int result), void *arg, struct hasher_job **out)
+void
+hasher_limit(struct hasher *h, unsigned max)
 {
-	struct hasher_job *job;
+	h->max = max;
+}
 
-	if (h->njobs >= HASHER_QUEUE_MAX)
-		return -EAGAIN;
-	job = calloc(1, sizeof(*job));
+/* Both texts in it, and nothing else yet. */
+static int
+new_job(struct hasher *h, const char *password, const char *hash,
+    struct hasher_job **out)
+{
+	struct hasher_job *job = buf_meter_alloc(h->meter, sizeof(*job));
+
 	if (job == NULL)
 		return -ENOMEM;
 	if (str_copy(job->password, sizeof(job->password), span_of(password)) <
 		0 ||
 	    str_copy(job->hash, sizeof(job->hash), span_of(hash)) < 0) {
-		free_job(job);
+		free_job(h, job);
 		return -EINVAL;
 	}
+	*out = job;
+	return 0;
+}
+
+int
+hasher_add(struct hasher *h, const char *password, const char *hash,
+    void (*fn)(void *arg, int result), void *arg, struct hasher_job **out)
+{
+	struct hasher_job *job;
+	int r = h->njobs >= h->max ? -EAGAIN : new_job(h, password, hash, &job);
+
+	if (r < 0)
+		return r;
 	job->fn = fn;
 	job->arg = arg;
 	h->njobs++;
@@ -245,5 +265,5 @@ hasher_forget(struct hasher *h, struct hasher_job *job)
 	if (!waits)
 		return;
 	h->njobs--;
-	free_job(job);
+	free_job(h, job);
 }

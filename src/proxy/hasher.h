@@ -14,19 +14,23 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "loop/loop.h"
-
-#define HASHER_QUEUE_MAX 64
 
 struct hasher;
 struct hasher_job;
 
-struct hasher *hasher_new(struct loop *loop, struct err *err);
+/* What its jobs hold is counted by the meter. */
+struct hasher *hasher_new(
+    struct loop *loop, struct buf_meter *meter, struct err *err);
 
 /* Waits for the job that is being done; no fn is called any more. */
 void hasher_free(struct hasher *h);
 bool hasher_idle(const struct hasher *h); /* freeing it waits for nothing */
+
+/* So many jobs there may be, the one at work among them; 0 at first. */
+void hasher_limit(struct hasher *h, unsigned max);
 
 /*
  * fn(arg, result) in a later turn of the loop; the result is that of

@@ -54,6 +54,7 @@ relief_update(struct relief *r)
 	r->mark = pressure_mark(to + 1, r->memory->max);
 	if (to >= PRESSURE_IDLE) {
 		exchange_free_spares(r->w);
+		auths_relieve(&r->w->auths);
 		close_idle(r->w);
 	}
 	if (to > PRESSURE_NONE && !loop_timer_armed(&r->tick))

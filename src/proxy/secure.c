@@ -84,8 +84,8 @@ build(struct table_listener *l, const struct table *t, const struct table *old,
 	l->internal = conf->flags & SNAPSHOT_LISTENER_INTERNAL;
 	if (secure) {
 		l->handshakes = conf->handshakes;
-		l->handshake_kind = deadline_kind(
-		    &w->deadlines, conf->handshake_ms);
+		deadline_hold(
+		    &w->deadlines, &l->handshake_kind, conf->handshake_ms);
 		r = renew(l, old != NULL ? secure_find(old, conf->id) : NULL);
 	}
 	if (l->tls != NULL)
@@ -118,7 +118,9 @@ void
 secure_free(struct table *t)
 {
 	for (uint32_t i = 0; t->listeners != NULL && i < t->snap->nlisteners;
-	     i++)
+	     i++) {
 		tls_context_unref(t->listeners[i].tls);
+		deadline_release(&t->listeners[i].handshake_kind);
+	}
 	free(t->listeners);
 }

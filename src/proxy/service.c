@@ -56,12 +56,23 @@ drop_endpoints(struct service *s)
 	s->nendpoints = 0;
 }
 
+static void
+drop_kinds(struct service *s)
+{
+	deadline_release(&s->queue_kind);
+	deadline_release(&s->start_kind);
+	deadline_release(&s->request_kind);
+	deadline_release(&s->idle_kind);
+	deadline_release(&s->pump_kind);
+}
+
 void
 service_unref(struct service *s)
 {
 	if (s == NULL || --s->refs > 0)
 		return;
 	drop_endpoints(s);
+	drop_kinds(s);
 	free(s);
 }
 
@@ -75,11 +86,11 @@ set_kinds(struct service *s)
 
 	if (start == 0)
 		start = s->conf.queue_timeout_ms;
-	s->queue_kind = deadline_kind(ds, s->conf.queue_timeout_ms);
-	s->start_kind = deadline_kind(ds, start);
-	s->request_kind = deadline_kind(ds, s->conf.request_timeout_ms);
-	s->idle_kind = deadline_kind(ds, s->conf.idle_timeout_ms);
-	s->pump_kind = deadline_kind(ds, s->conf.websocket_idle_ms);
+	deadline_hold(ds, &s->queue_kind, s->conf.queue_timeout_ms);
+	deadline_hold(ds, &s->start_kind, start);
+	deadline_hold(ds, &s->request_kind, s->conf.request_timeout_ms);
+	deadline_hold(ds, &s->idle_kind, s->conf.idle_timeout_ms);
+	deadline_hold(ds, &s->pump_kind, s->conf.websocket_idle_ms);
 }
 
 void

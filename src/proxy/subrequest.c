@@ -31,7 +31,9 @@ of(struct downstream *d)
 static void
 free_now(void *arg)
 {
-	free(arg);
+	struct subrequest *s = arg;
+
+	buf_meter_free(&s->d.w->memory, s, sizeof(*s));
 }
 
 static void
@@ -115,7 +117,7 @@ struct subrequest *
 subrequest_new(struct worker *w, struct service *to, struct peer *peer,
     void (*fn)(void *arg), void *arg)
 {
-	struct subrequest *s = calloc(1, sizeof(*s));
+	struct subrequest *s = buf_meter_alloc(&w->memory, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
@@ -125,8 +127,8 @@ subrequest_new(struct worker *w, struct service *to, struct peer *peer,
 	s->to = service_ref(to);
 	s->fn = fn;
 	s->arg = arg;
-	buf_init(&s->head, SUBREQUEST_HEAD_MAX);
-	buf_init(&s->answer, SUBREQUEST_HEAD_MAX);
+	buf_init_metered(&s->head, SUBREQUEST_HEAD_MAX, &w->memory);
+	buf_init_metered(&s->answer, SUBREQUEST_HEAD_MAX, &w->memory);
 	return s;
 }
 

@@ -29,21 +29,30 @@ struct building {
 	struct worker *w;
 	struct table *t;
 	struct fresh *fresh; /* one for each service */
+	/* Where the endpoint with a cell was in its service; or anything. */
+	uint32_t was[SCOREBOARD_ENDPOINTS];
 };
 
 /* --- services ------------------------------------------------------------- */
 
-/* Mostly where it was. Its place, or nendpoints. */
-static uint32_t
-find_endpoint(const struct service *s, const struct snapshot_endpoint *conf,
-    uint32_t hint)
+/* What was noted for another service is found out by asking the endpoint. */
+static void
+note_places(struct building *b, const struct service *s)
 {
-	if (hint < s->nendpoints && endpoint_is(s->endpoints[hint], conf))
-		return hint;
 	for (uint32_t i = 0; i < s->nendpoints; i++)
-		if (endpoint_is(s->endpoints[i], conf))
-			return i;
-	return s->nendpoints;
+		b->was[s->endpoints[i]->cell] = i;
+}
+
+/* Its place, or nendpoints: a cell has one endpoint. */
+static uint32_t
+find_endpoint(const struct building *b, const struct service *s,
+    const struct snapshot_endpoint *conf)
+{
+	uint32_t i = b->was[conf->cell];
+
+	return i < s->nendpoints && endpoint_is(s->endpoints[i], conf)
+	    ? i
+	    : s->nendpoints;
 }
 
 /* Round robin goes on where it was. */
@@ -52,7 +61,7 @@ build_endpoint(struct building *b, const struct service *s,
     const struct snapshot_endpoint *e, struct fresh *f)
 {
 	struct balance_endpoint *weight = &f->weights[f->n];
-	uint32_t was = find_endpoint(s, e, f->n);
+	uint32_t was = find_endpoint(b, s, e);
 	struct endpoint *ep;
 
 	ep = was < s->nendpoints ? endpoint_ref(s->endpoints[was])
@@ -105,6 +114,7 @@ build_endpoints(struct building *b, struct service *s,
 	    conf->nendpoints + 1, sizeof(struct balance_endpoint));
 	if (f->endpoints == NULL || f->weights == NULL)
 		return -ENOMEM;
+	note_places(b, s);
 	while (f->n < conf->nendpoints)
 		if (build_endpoint(b, s, &conf->endpoints[f->n], f) < 0)
 			return -ENOMEM;
@@ -277,20 +287,16 @@ build_routes(struct table *t)
 
 /* --- in force ------------------------------------------------------------- */
 
-static bool
-keeps(const struct fresh *f, const struct endpoint *ep)
-{
-	for (uint32_t i = 0; i < f->n; i++)
-		if (f->endpoints[i] == ep)
-			return true;
-	return false;
-}
-
+/* Those that the new snapshot does not name: one look at each. */
 static void
 retire_endpoints(struct service *s, const struct fresh *f)
 {
 	for (uint32_t i = 0; i < s->nendpoints; i++)
-		if (f == NULL || !keeps(f, s->endpoints[i]))
+		s->endpoints[i]->gone = true;
+	for (uint32_t i = 0; f != NULL && i < f->n; i++)
+		f->endpoints[i]->gone = false;
+	for (uint32_t i = 0; i < s->nendpoints; i++)
+		if (s->endpoints[i]->gone)
 			endpoint_retire(s->endpoints[i]);
 }
 
@@ -378,8 +384,8 @@ put_in_force(struct building *b, struct map *names)
 	name_routes(w, b->t);
 	w->table = b->t;
 	table_free(old);
-	auths_settle(w);
 	worker_limit(w, &b->t->snap->limits);
+	auths_settle(w);
 	service_wake_all(w, true);
 }
 

@@ -16,22 +16,23 @@ struct verdict {
 	char lines[];
 };
 
+#define TABLE (VERDICTS_BUCKETS * sizeof(struct verdict *))
+
+static size_t
+size_of(size_t lines)
+{
+	return sizeof(struct verdict) + lines;
+}
+
 void
-verdicts_init(struct verdicts *v, unsigned max)
+verdicts_init(struct verdicts *v, unsigned max, struct buf_meter *meter)
 {
 	list_init(&v->order);
 	v->buckets = NULL;
 	v->n = 0;
+	v->held = 0;
 	v->max = max;
-}
-
-void
-verdicts_done(struct verdicts *v)
-{
-	LIST_EACH_SAFE (e, &v->order, struct verdict, link)
-		free(e);
-	free(v->buckets);
-	verdicts_init(v, v->max);
+	v->meter = meter;
 }
 
 static struct verdict **
@@ -65,8 +66,43 @@ drop(struct verdicts *v, struct verdict *e)
 		at = &(*at)->next;
 	*at = e->next;
 	list_remove(&e->link);
-	free(e);
+	v->held -= size_of(e->n);
+	buf_meter_free(v->meter, e, size_of(e->n));
 	v->n--;
+}
+
+unsigned
+verdicts_trim(struct verdicts *v, unsigned n)
+{
+	unsigned gone = 0;
+
+	for (; gone < n && v->n > 0; gone++)
+		drop(v, LIST_FIRST(&v->order, struct verdict, link));
+	if (v->n == 0 && v->buckets != NULL) {
+		buf_meter_free(v->meter, v->buckets, TABLE);
+		v->buckets = NULL;
+	}
+	return gone;
+}
+
+static size_t
+share(const struct verdicts *v)
+{
+	return v->meter == NULL ? SIZE_MAX : v->meter->max / VERDICTS_SHARE;
+}
+
+void
+verdicts_limit(struct verdicts *v, unsigned max)
+{
+	v->max = max;
+	while (v->n > max || v->held > share(v))
+		verdicts_trim(v, 1);
+}
+
+void
+verdicts_done(struct verdicts *v)
+{
+	verdicts_trim(v, v->n);
 }
 
 bool
@@ -88,31 +124,50 @@ verdicts_get(struct verdicts *v, const unsigned char digest[VERDICTS_DIGEST],
 }
 
 static bool
-make_room(struct verdicts *v)
+make_buckets(struct verdicts *v)
 {
-	if (v->buckets == NULL)
-		v->buckets = calloc(VERDICTS_BUCKETS, sizeof(*v->buckets));
-	if (v->buckets == NULL)
-		return false;
-	if (v->n >= v->max)
-		drop(v, LIST_FIRST(&v->order, struct verdict, link));
-	return true;
+	if (v->buckets != NULL)
+		return true;
+	v->buckets = buf_meter_alloc(v->meter, TABLE);
+	return v->buckets != NULL;
 }
 
-void
+static bool
+fits(const struct verdicts *v, size_t lines)
+{
+	return v->n < v->max && v->held + size_of(lines) <= share(v);
+}
+
+/* One that is on no list yet; NULL: there is no memory for it. */
+static struct verdict *
+make(struct verdicts *v, size_t lines)
+{
+	struct verdict *e = NULL;
+
+	if (make_buckets(v))
+		e = buf_meter_alloc(v->meter, size_of(lines));
+	if (e != NULL) {
+		v->held += size_of(lines);
+		v->n++;
+	}
+	return e;
+}
+
+bool
 verdicts_put(struct verdicts *v, const unsigned char digest[VERDICTS_DIGEST],
     uint64_t until_ms, struct span lines)
 {
 	struct verdict *e = find(v, digest), **bucket;
+	bool pushed = false;
 
 	if (e != NULL)
 		drop(v, e);
-	if (lines.n > VERDICTS_LINES_MAX || !make_room(v))
-		return;
-	e = malloc(sizeof(*e) + lines.n);
-	if (e == NULL)
-		return;
-	memset(&e->link, 0, sizeof(e->link));
+	if (lines.n > VERDICTS_LINES_MAX)
+		return false;
+	while (v->n > 0 && !fits(v, lines.n))
+		pushed = verdicts_trim(v, 1) > 0;
+	if (!fits(v, lines.n) || (e = make(v, lines.n)) == NULL)
+		return pushed;
 	memcpy(e->digest, digest, VERDICTS_DIGEST);
 	e->until_ms = until_ms;
 	e->n = lines.n;
@@ -122,5 +177,5 @@ verdicts_put(struct verdicts *v, const unsigned char digest[VERDICTS_DIGEST],
 	e->next = *bucket;
 	*bucket = e;
 	list_push(&v->order, &e->link);
-	v->n++;
+	return pushed;
 }

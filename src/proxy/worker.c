@@ -76,13 +76,14 @@ worker_limit(struct worker *w, const struct limits *limits)
 
 	*l = *limits;
 	limits_fill(l);
-	w->head_kind = deadline_kind(ds, l->head_timeout);
-	w->idle_kind = deadline_kind(ds, l->idle_timeout);
-	w->gone_kind = deadline_kind(ds, l->half_close_timeout);
-	w->linger_kind = deadline_kind(ds, l->linger_timeout);
-	w->send_kind = deadline_kind(ds, (l->send_timeout + 1) / 2);
-	w->connect_kind = deadline_kind(ds, l->connect_timeout);
-	w->pool_kind = deadline_kind(ds, l->pool_timeout);
+	deadline_hold(ds, &w->head_kind, l->head_timeout);
+	deadline_hold(ds, &w->idle_kind, l->idle_timeout);
+	deadline_hold(ds, &w->gone_kind, l->half_close_timeout);
+	deadline_hold(ds, &w->linger_kind, l->linger_timeout);
+	deadline_hold(ds, &w->send_kind, (l->send_timeout + 1) / 2);
+	deadline_hold(ds, &w->connect_kind, l->connect_timeout);
+	deadline_hold(ds, &w->pool_kind, l->pool_timeout);
+	deadline_hold(ds, &w->auth_kind, l->auth_timeout);
 	gate_limit(&w->gate, l->connections);
 	relief_limit(&w->relief, (size_t)l->memory_kib * 1024);
 }
@@ -147,6 +148,8 @@ on_heartbeat(void *arg)
 	if (w->cells != NULL) {
 		atomic_store(&w->cells->heartbeat_ms, w->now_ms);
 		atomic_store(&w->cells->memory, w->memory.held);
+		atomic_store(
+		    &w->cells->auth_verdicts, w->auths.good.n + w->auths.bad.n);
 	}
 	if (w->draining)
 		go_on_draining(w);
@@ -209,7 +212,7 @@ set_signals(struct worker *w)
 	return 0;
 }
 
-static int
+int
 worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 {
 	uint64_t seed;
@@ -233,7 +236,7 @@ worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 	loop_timer_init(&w->heartbeat, w->loop, on_heartbeat, w);
 	loop_timer_arm(&w->heartbeat, HEARTBEAT_MS);
 	relief_init(&w->relief, w);
-	auths_init(&w->auths);
+	auths_init(&w->auths, &w->memory);
 	gate_init(&w->gate, w);
 	orders_init(&w->orders, w, path);
 	if (set_signals(w) < 0)
@@ -255,7 +258,7 @@ retire_all(struct worker *w)
 	table_free(t);
 }
 
-static void
+void
 worker_done(struct worker *w)
 {
 	if (w->loop == NULL)

@@ -66,7 +66,7 @@ struct worker {
 	struct limits limits; /* of the snapshot in force; none is unset */
 	struct deadline_kind *head_kind, *idle_kind, *gone_kind, *linger_kind;
 	struct deadline_kind *send_kind; /* twice in each limits.send_timeout */
-	struct deadline_kind *connect_kind, *pool_kind;
+	struct deadline_kind *connect_kind, *pool_kind, *auth_kind;
 	struct rng rng;
 
 	struct pipe_pool pipes;
@@ -93,6 +93,11 @@ struct worker {
 	char scratch[WORKER_SCRATCH];
 	char heads[WORKER_HEADS];
 };
+
+/* Zeroed, with control's socket at path. After an error, too: worker_done(). */
+int worker_init(struct worker *w, const char *path, unsigned index,
+    struct err *err) MUST_CHECK;
+void worker_done(struct worker *w);
 
 void worker_tick(struct worker *w); /* reads the clock */
 

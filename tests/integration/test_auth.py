@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: ISC
 """Who may use a route, from the configuration to the service."""
+import re
 import sys
 import time
 
-from drover import herdling
+from drover import herdling, wait_for
 from test_worker_auth import basic, bearer, crypt, soon
 
 # Lets in whoever brings the cookie, and says who that is.
@@ -65,6 +66,36 @@ def test_a_route_asks_for_a_password_and_a_reload_brings_new_ones(herd, tmp_path
         assert "line 1" in p.stderr + p.stdout
     assert d.get("/a/", headers=basic("bob", "two")).status == 200
     assert 'drover_auth_total{what="refused"}' in d.api("GET", "/metrics").body.decode()
+
+
+def metric(d, name):
+    found = re.search(rf"^{re.escape(name)} (\d+)$", d.api("GET", "/metrics").body.decode(), re.M)
+    return int(found.group(1))
+
+
+def test_the_ceilings_come_from_the_configuration_and_a_reload_changes_them(herd, tmp_path):
+    users = tmp_path / "users"
+    users.write_text("".join(f"{n}:{crypt(n, '$2b$04$abcdefghijklmnopqrstuu')}\n" for n in "ab"))
+    d = herd({"a": guarded({"basic": {"users": str(users)}})}, workers=1,
+             limits={"auth_verdicts": 1, "auth_refusals": 1, "auth_keep": "1h", "auth_queue": 1, "auth_timeout": "9s"})
+    d.ready("a")
+
+    def come(names):
+        return [d.get("/a/", headers=basic(n, n)).status for n in names]
+
+    pushed = 'drover_limit_hits_total{limit="auth_verdicts"}'
+    refused = 'drover_limit_hits_total{limit="auth_refusals"}'
+    assert come("aba") == [200] * 3
+    assert come("xyx") == [401] * 3
+    assert (metric(d, pushed), metric(d, refused)) == (2, 2)
+    wait_for(lambda: metric(d, "drover_auth_verdicts") == 2)
+    d.write_top(limits={"auth_verdicts": 2, "auth_refusals": 2})
+    assert d.cli("reload", "--wait").returncode == 0
+    wait_for(lambda: come("abxy") and metric(d, "drover_auth_verdicts") == 4)
+    before = metric(d, pushed), metric(d, refused)
+    assert come("abab") == [200] * 4 and come("xyxy") == [401] * 4
+    assert (metric(d, pushed), metric(d, refused)) == before
+    assert metric(d, 'drover_auth_total{what="unanswered"}') == 0
 
 
 def test_after_a_kill_of_control_the_keys_are_there_or_nobody_is_let_in(herd, tmp_path):

@@ -72,6 +72,56 @@ def test_a_thousand_endpoints_cost_what_two_do(rig, figure, policy, options):
     assert many < 1.05 * two
 
 
+def applying(rig, index, before, after):
+    """Instructions of a worker that has this snapshot, and gets that."""
+    rig.publish(before, wait=False)
+    worker = Counted(rig, index)
+    worker.begin()
+    rig.publish(after, wait=False)
+    while rig.wait(f"ack {index} ", 60).split()[2] != str(rig.generation):
+        pass
+    return worker.end()
+
+
+def named(numbers):
+    return "service web 0\n" + "".join(f"endpoint web.{i} {i} unix:/r/{i}\n" for i in numbers) + "route web /\n"
+
+
+CHANGES = {
+    "nothing changes": lambda n: range(n),
+    "the first goes": lambda n: range(1, n),
+    "their order changes": lambda n: reversed(range(n)),
+    "another one comes": lambda n: [*range(n // 2), n, *range(n // 2, n)],
+}
+FEW, MANY = 500, 4000  # the ceiling of endpoints is 4,096
+
+
+def check_proportion(figure, what, some, more):
+    figure(f"instructions of a snapshot, {what}", f"{some:,} for {FEW:,}, {more:,} for {MANY:,}")
+    assert more < 1.25 * some * MANY / FEW
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_snapshot_costs_in_proportion_to_its_endpoints(rig, figure, change):
+    costs = [applying(rig, i, named(range(n)), named(CHANGES[change](n))) for i, n in ((1, FEW), (2, MANY))]
+    check_proportion(figure, f"endpoints, {change}", *costs)
+
+
+@pytest.mark.measured
+def test_a_snapshot_costs_in_proportion_to_its_policies(rig, figure):
+    """Each route asks for a token of its own issuer."""
+    path = os.path.join(rig.dir, "secret")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("a secret of thirty-two bytes, ok")
+    costs = []
+    for i, n in ((1, FEW), (2, MANY)):
+        text = "service web 0\n" + "".join(
+            f"route web /{k}\nauth flags=2 algorithms=1 secret={path} issuer=i{k}\n" for k in range(n))
+        costs.append(applying(rig, i, text, text))
+    check_proportion(figure, "policies", *costs)
+
+
 def load(rig, n, conns=64, *options):
     out = subprocess.run(
         [tool("load"), "--port", str(rig.port), "-c", str(conns), "-n", str(n), "--tokens", "0", *options],

@@ -100,6 +100,8 @@ void
 mini_auth_print(const struct scoreboard_worker_view *v)
 {
 	printf(" cached=%" PRIu64 " checked=%" PRIu64 " refused=%" PRIu64
-	       " shed=%" PRIu64 "\n",
-	    v->auth_cached, v->auth_checked, v->auth_refused, v->auth_shed);
+	       " shed=%" PRIu64 " unanswered=%" PRIu64 " verdicts=%" PRIu64
+	       "\n",
+	    v->auth_cached, v->auth_checked, v->auth_refused, v->auth_shed,
+	    v->auth_unanswered, v->auth_verdicts);
 }

@@ -60,7 +60,7 @@
 
 #define WORKERS 8
 #define WORDS 24
-#define ENDPOINTS_MAX 1024 /* of one service */
+#define ENDPOINTS_MAX SNAPSHOT_ENDPOINTS_MAX /* of one service */
 
 struct peer {
 	int fd;
@@ -75,7 +75,7 @@ static struct snapshot_network trusted[16];
 static struct snapshot_service services[256];
 static uint32_t calls[256][16];
 static struct snapshot_endpoint endpoints[256][ENDPOINTS_MAX];
-static struct snapshot_route routes[512];
+static struct snapshot_route routes[SNAPSHOT_ROUTES_MAX];
 static struct peer peers[WORKERS];
 static int board_fd;
 static struct scoreboard *board;

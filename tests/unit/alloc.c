@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 void *__real_malloc(size_t n);
@@ -19,10 +20,23 @@ char *__wrap_strndup(const char *s, size_t n);
 
 static size_t fail_in; /* 0: never */
 static bool failed;
+static bool only; /* one thread's are counted */
+static pthread_t whose;
 
 void
 alloc_fail_at(size_t nth)
 {
+	only = false;
+	fail_in = nth;
+	failed = false;
+}
+
+void
+alloc_fail_here(size_t nth)
+{
+	fail_in = 0;
+	only = true;
+	whose = pthread_self();
 	fail_in = nth;
 	failed = false;
 }
@@ -36,7 +50,9 @@ alloc_failed(void)
 bool
 alloc_fails(void)
 {
-	if (fail_in == 0 || --fail_in > 0)
+	if (fail_in == 0 || (only && !pthread_equal(whose, pthread_self())))
+		return false;
+	if (--fail_in > 0)
 		return false;
 	failed = true;
 	errno = ENOMEM;

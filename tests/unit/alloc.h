@@ -16,9 +16,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void alloc_fail_at(size_t nth); /* 1 is the next one; 0 never */
-bool alloc_fails(void);		/* the one that is asked for now */
-bool alloc_failed(void);	/* since alloc_fail_at() */
+void alloc_fail_at(size_t nth);	  /* 1 is the next one; 0 never */
+void alloc_fail_here(size_t nth); /* of this thread alone */
+bool alloc_fails(void);		  /* the one that is asked for now */
+bool alloc_failed(void);	  /* since alloc_fail_at() */
 
 /* jansson allocates inside its own library: give it ours. */
 void alloc_hook_jansson(void);

@@ -40,10 +40,16 @@ static int
 setup(void **state)
 {
 	struct worker *w = calloc(1, sizeof(*w));
+	struct err err;
 
 	if (w == NULL)
 		return -1;
-	auths_init(&w->auths);
+	w->memory.max = SIZE_MAX;
+	w->loop = loop_new(&err);
+	if (w->loop == NULL)
+		return -1;
+	deadlines_init(&w->deadlines, w->loop, &w->now_ms, NULL, NULL);
+	auths_init(&w->auths, &w->memory);
 	*state = w;
 	return 0;
 }
@@ -54,6 +60,8 @@ teardown(void **state)
 	struct worker *w = *state;
 
 	auths_done(&w->auths);
+	deadlines_done(&w->deadlines);
+	loop_free(w->loop);
 	free(w);
 	return 0;
 }
@@ -94,7 +102,12 @@ one_with_the_same_contents_is_the_same(void **state)
 	auth_unref(b);
 	auth_unref(c);
 	auth_unref(NULL);
-	assert_true(list_empty(&((struct worker *)*state)->auths.all));
+	for (unsigned i = 0; i < AUTH_LISTS; i++)
+		assert_true(
+		    list_empty(&((struct worker *)*state)->auths.all[i]));
+	for (unsigned i = 0; i < DEADLINE_LISTS; i++)
+		assert_int_equal(
+		    ((struct worker *)*state)->deadlines.kinds[i].refs, 0);
 }
 
 static void

@@ -110,6 +110,34 @@ bufs_share_a_ceiling(void **state)
 }
 
 static void
+what_is_no_buf_counts_by_the_same_meter(void **state)
+{
+	struct buf_meter m = { .held = 50, .max = 100 };
+	char *a, *b;
+
+	(void)state;
+	assert_null(buf_meter_alloc(&m, 51));
+	a = buf_meter_alloc(&m, 50);
+	assert_non_null(a);
+	assert_int_equal(a[0] + a[49], 0);
+	assert_int_equal(m.held, 100);
+	assert_null(buf_meter_alloc(&m, 1));
+	buf_meter_free(&m, NULL, 7);
+	buf_meter_free(&m, a, 50);
+	assert_int_equal(m.held, 50);
+	m.held = 200; /* a lower ceiling came */
+	assert_null(buf_meter_alloc(&m, 1));
+	b = buf_meter_alloc(NULL, 1000);
+	assert_non_null(b);
+	buf_meter_free(NULL, b, 1000);
+	alloc_fail_at(1);
+	m.held = 0;
+	assert_null(buf_meter_alloc(&m, 1));
+	alloc_fail_at(0);
+	assert_int_equal(m.held, 0);
+}
+
+static void
 a_map_finds_what_was_put_through_growth_and_removal(void **state)
 {
 	static int values[1000];
@@ -198,6 +226,7 @@ main(void)
 		cmocka_unit_test(a_span_splits_at_each_separator),
 		cmocka_unit_test(a_buffer_never_passes_its_ceiling),
 		cmocka_unit_test(bufs_share_a_ceiling),
+		cmocka_unit_test(what_is_no_buf_counts_by_the_same_meter),
 		cmocka_unit_test(
 		    a_map_finds_what_was_put_through_growth_and_removal),
 		cmocka_unit_test(an_arena_is_zeroed_aligned_and_bounded),

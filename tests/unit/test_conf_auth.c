@@ -220,6 +220,27 @@ each_fault_is_named(void **state)
 	}
 }
 
+static void
+each_ceiling_of_a_worker_has_its_range(void **state)
+{
+	struct folder *f = *state;
+
+	folder_put(f, "drover.yaml",
+	    "limits: {auth_verdicts: 0, auth_refusals: 65537, auth_keep: 25h,\n"
+	    " auth_queue: 1025, auth_timeout: 0s}\n");
+	folder_refuse(f,
+	    "drover.yaml:1: limits.auth_verdicts: found 0; allowed an integer "
+	    "from 1 to 65536\n"
+	    "drover.yaml:1: limits.auth_refusals: found 65537; allowed an "
+	    "integer from 1 to 65536\n"
+	    "drover.yaml:1: limits.auth_keep: found \"25h\"; allowed a "
+	    "duration from 1ms to 24h, as 250ms, 5s, 2m, 1h\n"
+	    "drover.yaml:2: limits.auth_queue: found 1025; allowed an integer "
+	    "from 1 to 1024\n"
+	    "drover.yaml:2: limits.auth_timeout: found \"0s\"; allowed a "
+	    "duration from 1ms to 1h, as 250ms, 5s, 2m, 1h\n");
+}
+
 /* --- files ---------------------------------------------------------------- */
 
 static const char *
@@ -355,6 +376,7 @@ main(void)
 		F(every_key_is_read_and_comes_back_from_json),
 		F(what_is_not_asked_for_is_not_there),
 		F(each_fault_is_named),
+		F(each_ceiling_of_a_worker_has_its_range),
 		F(services_that_ask_each_other_in_a_circle_are_refused),
 		F(files_are_read_once_and_checked),
 		F(files_that_cannot_be_used_are_faults_and_have_no_text),

@@ -3,7 +3,6 @@
 /* What is said to a value that is wrong. */
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,11 +133,12 @@ static const struct {
 	{ "limits: {body: 1KiB}\n",
 	    "drover.yaml:1: limits.body: found an unknown key; allowed "
 	    "connections, connections_per_address, requests_per_connection, "
-	    "idle_timeout, memory, head_size, head_lines, target, "
-	    "head_timeout, body_rate, body_grace, send_timeout, "
-	    "half_close_timeout, linger_timeout, linger_size, connect_timeout, "
-	    "pool, pool_timeout, response_head, http2_resets, "
-	    "http2_controls, http2_window\n" },
+	    "idle_timeout, memory, head_size, head_lines, target, head_timeout,"
+	    " body_rate, body_grace, send_timeout, half_close_timeout, "
+	    "linger_timeout, linger_size, connect_timeout, pool, pool_timeout, "
+	    "response_head, http2_resets, http2_controls, http2_window, "
+	    "auth_verdicts, auth_refusals, auth_keep, auth_queue, "
+	    "auth_timeout\n" },
 	{ "limits: {http2_resets: 15, http2_controls: no, http2_window: 1B}\n",
 	    "drover.yaml:1: limits.http2_resets: found 15; allowed an integer "
 	    "from 16 to 65535\n"

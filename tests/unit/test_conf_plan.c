@@ -38,7 +38,8 @@ static const char full_root[] =
     " half_close_timeout: 13s, linger_timeout: 14s, linger_size: 15B,"
     " connect_timeout: 16s, pool: 17, pool_timeout: 18s,"
     " response_head: 19KiB, http2_resets: 20, http2_controls: 21,"
-    " http2_window: 22KiB}\n"
+    " http2_window: 22KiB, auth_verdicts: 23, auth_refusals: 24,"
+    " auth_keep: 25s, auth_queue: 26, auth_timeout: 27s}\n"
     "ports: {first: 1024, last: 65535}\n"
     "directories: {runtime: /r, state: /s, cache: /c, logs: /l}\n"
     "log: {destination: journal, size: 64KiB, files: 100}\n"
@@ -337,7 +338,9 @@ keys_of_the_root_are_told_each(void **state)
 	folder_put(f, "drover.yaml",
 	    "node: {name: b}\nworkers: 64\ntrusted_proxies: [10.0.0.0/8]\n"
 	    "registry: redis://me:secret@there\nports: {last: 21000}\n"
-	    "limits: {connections: 100, head_timeout: 1s, memory: 64MiB}\n"
+	    "limits: {connections: 100, head_timeout: 1s, memory: 64MiB,"
+	    " auth_verdicts: 100, auth_refusals: 1, auth_keep: 1m,"
+	    " auth_queue: 8, auth_timeout: 500ms}\n"
 	    "access_log: json\n");
 	b = folder_accept(f);
 	assert_non_null(strstr(told(a, b),
@@ -349,6 +352,11 @@ keys_of_the_root_are_told_each(void **state)
 	    "changed  limits.connections: 16384 -> 100\n"
 	    "changed  limits.memory: 256MiB -> 64MiB\n"
 	    "changed  limits.head_timeout: 10s -> 1s\n"
+	    "changed  limits.auth_verdicts: 4096 -> 100\n"
+	    "changed  limits.auth_refusals: 256 -> 1\n"
+	    "changed  limits.auth_keep: 5m -> 1m\n"
+	    "changed  limits.auth_queue: 64 -> 8\n"
+	    "changed  limits.auth_timeout: 5s -> 500ms\n"
 	    "changed  ports.last: 29999 -> 21000\n"
 	    "changed  access_log.format: off -> json\n"));
 	assert_null(strstr(told(a, b), "secret"));

@@ -247,7 +247,7 @@ another_layout_is_refused_with_the_reason(void **state)
 	fd_close(&other);
 	assert_int_equal(pwrite(b->fd, &version, sizeof(version), 4), 4);
 	assert_int_equal(scoreboard_attach(&sb, b->fd, &err), -EPROTO);
-	assert_non_null(strstr(err.text, "version 3"));
+	assert_non_null(strstr(err.text, "version 4"));
 	version = 0;
 	assert_int_equal(pwrite(b->fd, &version, sizeof(version), 0), 4);
 	assert_int_equal(scoreboard_attach(&sb, b->fd, &err), -EPROTO);

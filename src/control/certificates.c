@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #define _GNU_SOURCE
-#include "control/secrets.h"
+#include "control/certificates.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,11 +22,11 @@
 #define ERRORS_MAX 4096
 #define MAGIC "drtick1"
 
-_Static_assert(SECRETS_TICKET == SNAPSHOT_TICKET, "a key");
+_Static_assert(CERTIFICATES_TICKET == SNAPSHOT_TICKET, "a key");
 
 struct kept {
 	char magic[8];
-	struct secrets_keys keys;
+	struct certificates_keys keys;
 };
 
 /* --- keys of tickets ------------------------------------------------------ */
@@ -34,12 +34,12 @@ struct kept {
 static void
 keep(struct control *c)
 {
-	struct kept k = { .magic = MAGIC, .keys = c->secrets.keys };
+	struct kept k = { .magic = MAGIC, .keys = c->certificates.keys };
 	int fd = memfd_create("drover-tickets", MFD_CLOEXEC);
 	int r = fd < 0 ? -errno : fd_write_all(fd, &k, sizeof(k));
 
 	if (r == 0)
-		r = herd_put_fd(c->herd, SECRETS_FD, fd);
+		r = herd_put_fd(c->herd, CERTIFICATES_FD, fd);
 	if (r < 0)
 		log_warn("tickets", "keys are not kept: %s", strerror(-r));
 	fd_close(&fd);
@@ -47,14 +47,14 @@ keep(struct control *c)
 }
 
 void
-secrets_adopt(struct control *c, int fd)
+certificates_adopt(struct control *c, int fd)
 {
 	struct kept k;
 
 	if (pread(fd, &k, sizeof(k), 0) == (ssize_t)sizeof(k) &&
 	    memcmp(k.magic, MAGIC, sizeof(k.magic)) == 0 &&
-	    k.keys.n <= SECRETS_TICKETS)
-		c->secrets.keys = k.keys;
+	    k.keys.n <= CERTIFICATES_TICKETS)
+		c->certificates.keys = k.keys;
 	else
 		log_warn("tickets", "keys with the keeper are not usable");
 	explicit_bzero(&k, sizeof(k));
@@ -64,18 +64,18 @@ secrets_adopt(struct control *c, int fd)
 static void
 turn(struct control *c)
 {
-	struct secrets_keys *k = &c->secrets.keys;
+	struct certificates_keys *k = &c->certificates.keys;
 	uint64_t now = clock_wall_ms();
 
 	if (k->n > 0 && now >= k->born_ms[0] &&
-	    now - k->born_ms[0] < SECRETS_TURN_MS)
+	    now - k->born_ms[0] < CERTIFICATES_TURN_MS)
 		return;
 	memmove(k->key[1], k->key[0], sizeof(k->key) - sizeof(k->key[0]));
 	memmove(&k->born_ms[1], &k->born_ms[0],
 	    sizeof(k->born_ms) - sizeof(k->born_ms[0]));
 	rand_bytes(k->key[0], sizeof(k->key[0]));
 	k->born_ms[0] = now;
-	if (k->n < SECRETS_TICKETS)
+	if (k->n < CERTIFICATES_TICKETS)
 		k->n++;
 	log_info("tickets", "new key keys=%u", k->n);
 	keep(c);
@@ -83,9 +83,9 @@ turn(struct control *c)
 }
 
 void
-secrets_tickets(const struct control *c, struct snapshot *s)
+certificates_tickets(const struct control *c, struct snapshot *s)
 {
-	const struct secrets_keys *k = &c->secrets.keys;
+	const struct certificates_keys *k = &c->certificates.keys;
 
 	s->ntickets = k->n;
 	memcpy(s->tickets, k->key, (size_t)k->n * SNAPSHOT_TICKET);
@@ -98,11 +98,12 @@ warn(struct control *c)
 {
 	uint64_t now = loop_now(c->loop);
 
-	if (c->secrets.warned_at != 0 && now - c->secrets.warned_at < WARN_MS)
+	if (c->certificates.warned_at != 0 &&
+	    now - c->certificates.warned_at < WARN_MS)
 		return;
-	c->secrets.warned_at = now;
-	for (size_t i = 0; i < c->secrets.pems.n; i++) {
-		const struct pem *p = &c->secrets.pems.all[i];
+	c->certificates.warned_at = now;
+	for (size_t i = 0; i < c->certificates.pems.n; i++) {
+		const struct pem *p = &c->certificates.pems.all[i];
 		const char *what = pem_warning(
 		    p, (int64_t)(clock_wall_ms() / 1000));
 
@@ -124,12 +125,12 @@ wanted(const struct conf *conf)
 }
 
 void
-secrets_set(struct control *c, struct pems *pems)
+certificates_set(struct control *c, struct pems *pems)
 {
-	pems_done(&c->secrets.pems);
-	c->secrets.pems = *pems;
+	pems_done(&c->certificates.pems);
+	c->certificates.pems = *pems;
 	*pems = (struct pems){ .n = 0 };
-	c->secrets.warned_at = 0;
+	c->certificates.warned_at = 0;
 	warn(c);
 	if (wanted(c->conf))
 		turn(c);
@@ -144,7 +145,7 @@ read_again(struct control *c)
 
 	buf_init(&errors, ERRORS_MAX);
 	if (pems_read(&pems, c->conf, &errors))
-		secrets_set(c, &pems);
+		certificates_set(c, &pems);
 	else
 		log_error("certificate", "workers keep what they have: %s",
 		    buf_str(&errors));
@@ -156,33 +157,33 @@ on_look(void *arg)
 {
 	struct control *c = arg;
 
-	if (c->secrets.pems.conf == NULL)
+	if (c->certificates.pems.conf == NULL)
 		read_again(c);
 	if (wanted(c->conf))
 		turn(c);
 	warn(c);
-	loop_timer_arm(&c->secrets.look, LOOK_MS);
+	loop_timer_arm(&c->certificates.look, LOOK_MS);
 }
 
 void
-secrets_init(struct control *c)
+certificates_init(struct control *c)
 {
-	loop_timer_init(&c->secrets.look, c->loop, on_look, c);
+	loop_timer_init(&c->certificates.look, c->loop, on_look, c);
 }
 
 void
-secrets_done(struct control *c)
+certificates_done(struct control *c)
 {
-	loop_timer_done(&c->secrets.look);
-	pems_done(&c->secrets.pems);
-	explicit_bzero(&c->secrets.keys, sizeof(c->secrets.keys));
+	loop_timer_done(&c->certificates.look);
+	pems_done(&c->certificates.pems);
+	explicit_bzero(&c->certificates.keys, sizeof(c->certificates.keys));
 }
 
 void
-secrets_begin(struct control *c)
+certificates_begin(struct control *c)
 {
 	read_again(c);
-	loop_timer_arm(&c->secrets.look, LOOK_MS);
+	loop_timer_arm(&c->certificates.look, LOOK_MS);
 }
 
 /* --- for the snapshot ----------------------------------------------------- */
@@ -205,8 +206,8 @@ fill_pairs(struct control *c, const struct conf_listen *conf,
 	l->mark = mix(l->mark,
 	    conf->tls.ciphersuites != NULL ? conf->tls.ciphersuites : "");
 	l->pairs = pairs;
-	for (size_t i = 0; i < c->secrets.pems.n; i++) {
-		const struct pem *p = &c->secrets.pems.all[i];
+	for (size_t i = 0; i < c->certificates.pems.n; i++) {
+		const struct pem *p = &c->certificates.pems.all[i];
 
 		if (strcmp(p->listen->address, conf->address) != 0)
 			continue;
@@ -227,7 +228,7 @@ conf_of(const struct conf *conf, const char *address)
 }
 
 void
-secrets_fill(struct control *c, struct snapshot_listener *l,
+certificates_fill(struct control *c, struct snapshot_listener *l,
     void *(*room)(void *arg, size_t n), void *arg)
 {
 	const struct conf_listen *conf = conf_of(c->conf, l->address);
@@ -235,7 +236,7 @@ secrets_fill(struct control *c, struct snapshot_listener *l,
 
 	if (conf == NULL || conf->tls.ncertificates == 0)
 		return;
-	pairs = room(arg, (c->secrets.pems.n + 1) * sizeof(*pairs));
+	pairs = room(arg, (c->certificates.pems.n + 1) * sizeof(*pairs));
 	if (pairs == NULL)
 		return;
 	l->flags |= SNAPSHOT_LISTENER_TLS;
@@ -256,8 +257,8 @@ put_certificates(struct control *c, struct buf *out)
 	    "# HELP drover_certificate_expiry_seconds When it ends, since 1970."
 	    "\n# TYPE drover_certificate_expiry_seconds gauge\n");
 
-	for (size_t i = 0; i < c->secrets.pems.n && r == 0; i++) {
-		const struct pem *p = &c->secrets.pems.all[i];
+	for (size_t i = 0; i < c->certificates.pems.n && r == 0; i++) {
+		const struct pem *p = &c->certificates.pems.all[i];
 		const char *name = p->name[0] != '\0' ? p->name : "";
 
 		r = buf_printf(out,
@@ -271,7 +272,7 @@ put_certificates(struct control *c, struct buf *out)
 }
 
 int
-secrets_metrics(struct control *c, struct buf *out)
+certificates_metrics(struct control *c, struct buf *out)
 {
 	uint64_t sum[HANDSHAKE_COUNT] = { 0 };
 	int r = put_certificates(c, out);
