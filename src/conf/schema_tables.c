@@ -602,7 +602,8 @@ const struct schema schema_service[] = {
 { "balance.policy", SCHEMA_ENUM, SCHEMA_LIVE, SERVICE(balance),
 	.choices = "least|round_robin", .preset = "least",
 	.text = "least: the one with fewest requests, of two that are drawn "
-		"(of all, up to 8). round_robin: one after the other." },
+		"(of all, up to 8); what one failed counts as load for a "
+		"second. round_robin: one after the other." },
 { "balance.hash", SCHEMA_HASH, SCHEMA_LIVE,
 	.derived = "none: policy decides",
 	.text = "Instead of policy: the same value goes to the same copy. "

@@ -61,7 +61,7 @@ struct balance_endpoint {
 struct balance_ops {
 	/* Whether it may be chosen now: not down, not full, not tried. */
 	bool (*usable)(void *arg, uint32_t i);
-	/* Requests that it has, queued ones among them. */
+	/* Requests that it has, and what its errors count as: outlier.h. */
 	uint32_t (*load)(void *arg, uint32_t i);
 };
 

@@ -2,9 +2,46 @@
 
 #include "model/outlier.h"
 
-bool
-outlier_failure(struct outlier *o, const struct outlier_policy *p)
+#define UNIT 16 /* of a burden, for a request */
+
+/* By halves, and along a straight line between them. */
+static uint32_t
+fade(uint32_t burden, uint64_t ms)
 {
+	uint32_t rest = (uint32_t)(ms % OUTLIER_HALF_MS);
+
+	if (ms / OUTLIER_HALF_MS >= 32)
+		return 0;
+	burden >>= ms / OUTLIER_HALF_MS;
+	return burden - burden / 2 * rest / OUTLIER_HALF_MS;
+}
+
+uint32_t
+outlier_burden(struct outlier *o, uint64_t now_ms)
+{
+	uint32_t left = fade(o->burden, now_ms - o->burden_ms);
+
+	if (left < UNIT)
+		o->burden = 0;
+	return left / UNIT;
+}
+
+static void
+weigh_down(struct outlier *o, uint64_t now_ms)
+{
+	uint32_t left = fade(o->burden, now_ms - o->burden_ms);
+
+	o->burden = left + OUTLIER_BURDEN * UNIT;
+	if (o->burden > OUTLIER_BURDEN_MAX * UNIT)
+		o->burden = OUTLIER_BURDEN_MAX * UNIT;
+	o->burden_ms = now_ms;
+}
+
+bool
+outlier_failure(
+    struct outlier *o, const struct outlier_policy *p, uint64_t now_ms)
+{
+	weigh_down(o, now_ms);
 	if (p->errors == 0)
 		return false;
 	if (o->errors < p->errors)

@@ -165,9 +165,12 @@ on_usable(void *arg, uint32_t i)
 static uint32_t
 on_load(void *arg, uint32_t i)
 {
-	const struct scoreboard_load *load = load_of(arg, i);
+	struct picking *p = arg;
+	const struct scoreboard_load *load = load_of(p, i);
+	struct outlier *o = &p->s->endpoints[i]->outlier;
 
-	return load->inflight + load->tunnels;
+	return load->inflight + load->tunnels +
+	    outlier_load(o, p->s->w->now_ms);
 }
 
 static const struct balance_ops picking_ops = {
@@ -342,14 +345,15 @@ service_praise(struct endpoint *ep)
 void
 service_blame(struct service *s, struct endpoint *ep)
 {
+	uint64_t now = s->w->now_ms;
 	unsigned out = 0;
 
-	if (!outlier_failure(&ep->outlier, &s->ejection) || ep->gone)
+	if (!outlier_failure(&ep->outlier, &s->ejection, now) || ep->gone)
 		return;
 	for (uint32_t i = 0; i < s->nendpoints; i++)
-		out += outlier_is_out(&s->endpoints[i]->outlier, s->w->now_ms);
+		out += outlier_is_out(&s->endpoints[i]->outlier, now);
 	if (outlier_allows(&s->ejection, s->nendpoints, out) &&
-	    !outlier_is_out(&ep->outlier, s->w->now_ms))
+	    !outlier_is_out(&ep->outlier, now))
 		eject(s, ep);
 }
 
