@@ -610,12 +610,14 @@ const struct schema schema_service[] = {
 		"header:NAME, cookie:NAME, query:NAME, path or source." },
 
 { "ejection", SCHEMA_GROUP,
-	.text = "When a copy that only fails (502, 503, 504, broken "
+	.text = "When a copy that only or mostly fails (502, 503, 504, broken "
 		"connections, no answer in time, or none in HTTP) is left alone "
-		"for a while." },
+		"for a while. Each worker goes by what it saw itself." },
 { "ejection.errors", SCHEMA_INT, SCHEMA_LIVE, SERVICE(ejection.errors),
 	.min = 0, .max = 1000, .preset = "5",
-	.text = "How many such errors in a row. 0: none is ejected." },
+	.text = "How many such errors in a row; or twice as many among four "
+		"times as many requests (10 of 20), so that a copy that fails "
+		"half of them goes, too. 0: none is ejected." },
 { "ejection.time", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(ejection.time_ms),
 	.min = 10, .max = HOUR, .preset = "30s",
 	.text = "For how long; the second time in a row twice as long, and so "

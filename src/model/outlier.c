@@ -37,16 +37,33 @@ weigh_down(struct outlier *o, uint64_t now_ms)
 	o->burden_ms = now_ms;
 }
 
-bool
+/* Whether half of a number of requests failed. */
+static bool
+mostly_fails(struct outlier *o, const struct outlier_policy *p)
+{
+	if (o->seen >= 4 * (uint64_t)p->errors) {
+		o->seen = 0;
+		o->failed = 0;
+	}
+	o->seen++;
+	return ++o->failed >= 2 * p->errors;
+}
+
+enum outlier_verdict
 outlier_failure(
     struct outlier *o, const struct outlier_policy *p, uint64_t now_ms)
 {
+	bool mostly;
+
 	weigh_down(o, now_ms);
 	if (p->errors == 0)
-		return false;
+		return OUTLIER_STAYS;
 	if (o->errors < p->errors)
 		o->errors++;
-	return o->errors == p->errors;
+	mostly = mostly_fails(o, p);
+	if (o->errors == p->errors)
+		return OUTLIER_IN_A_ROW;
+	return mostly ? OUTLIER_MOSTLY : OUTLIER_STAYS;
 }
 
 bool
@@ -78,6 +95,8 @@ outlier_eject(
 		o->times++;
 	ms = p->ms * o->times;
 	o->errors = 0;
+	o->failed = 0;
+	o->seen = 0;
 	o->until_ms = now_ms + ms;
 	return ms;
 }

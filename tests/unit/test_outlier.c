@@ -25,7 +25,7 @@ fails(struct outlier *o, unsigned n)
 	bool too_many = false;
 
 	while (n-- > 0)
-		too_many = outlier_failure(o, &policy, 0);
+		too_many = outlier_failure(o, &policy, 0) != OUTLIER_STAYS;
 	return too_many;
 }
 
@@ -51,6 +51,92 @@ a_success_in_between_begins_anew(void **state)
 	assert_true(fails(&o, 1));
 }
 
+/* What becomes of requests of which 'x' failed, one letter each. */
+static enum outlier_verdict
+see(struct outlier *o, const struct outlier_policy *p, const char *what)
+{
+	enum outlier_verdict v = OUTLIER_STAYS;
+
+	for (; *what != '\0'; what++)
+		if (*what == 'x')
+			v = outlier_failure(o, p, 0);
+		else
+			outlier_success(o);
+	return v;
+}
+
+static void
+half_of_twenty_are_too_many(void **state)
+{
+	struct outlier o = { 0 };
+
+	(void)state;
+	/* Each fourth is well, and each second. */
+	assert_int_equal(see(&o, &policy, "xxx.xxx.xxx."), OUTLIER_STAYS);
+	assert_int_equal(see(&o, &policy, "x"), OUTLIER_MOSTLY);
+	o = (struct outlier){ 0 };
+	assert_int_equal(see(&o, &policy, "x.x.x.x.x.x.x.x.x."), OUTLIER_STAYS);
+	assert_int_equal(see(&o, &policy, "x"), OUTLIER_MOSTLY);
+	/* As long as it may not go, it is asked about again. */
+	assert_int_equal(see(&o, &policy, "x"), OUTLIER_MOSTLY);
+	/* Five in a row are that, whatever else. */
+	o = (struct outlier){ 0 };
+	assert_int_equal(see(&o, &policy, "x.x.x.x.xxxx"), OUTLIER_STAYS);
+	assert_int_equal(see(&o, &policy, "x"), OUTLIER_IN_A_ROW);
+}
+
+static void
+less_than_half_are_never_too_many(void **state)
+{
+	struct outlier o = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(
+		    see(&o, &policy, "xxx..x....xx..x...x."), OUTLIER_STAYS);
+	/* Nor what failed long ago, beside what does now. */
+	assert_int_equal(see(&o, &policy, "xxx.xxx.xxx....................."),
+	    OUTLIER_STAYS);
+	assert_int_equal(see(&o, &policy, "xx.xx.xx.xx.x"), OUTLIER_STAYS);
+	assert_int_equal(see(&o, &policy, "x"), OUTLIER_MOSTLY);
+}
+
+static void
+both_follow_the_number_that_is_set(void **state)
+{
+	struct outlier_policy p = policy;
+	struct outlier o = { 0 };
+
+	(void)state;
+	for (p.errors = 1; p.errors <= 1000; p.errors += 37) {
+		o = (struct outlier){ 0 };
+		for (unsigned i = 1; i < p.errors; i++)
+			assert_int_equal(see(&o, &p, "x"), OUTLIER_STAYS);
+		assert_int_equal(see(&o, &p, "x"), OUTLIER_IN_A_ROW);
+		if (p.errors == 1)
+			continue;
+		o = (struct outlier){ 0 };
+		for (unsigned i = 1; i < 2 * p.errors; i++)
+			assert_int_equal(see(&o, &p, "x."), OUTLIER_STAYS);
+		assert_int_equal(see(&o, &p, "x"), OUTLIER_MOSTLY);
+	}
+}
+
+/* Back again it has a new life: of these, too, none count. */
+static void
+what_it_was_ejected_for_is_forgotten(void **state)
+{
+	struct outlier o = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    see(&o, &policy, "x.x.x.x.x.x.x.x.x.x"), OUTLIER_MOSTLY);
+	assert_int_equal(outlier_eject(&o, &policy, 0), 30000);
+	assert_int_equal(see(&o, &policy, "x.x.x.x.x.x.x.x.x."), OUTLIER_STAYS);
+	assert_int_equal(see(&o, &policy, "x"), OUTLIER_MOSTLY);
+	assert_int_equal(outlier_eject(&o, &policy, 30000), 60000);
+}
+
 /* It could not go then; it is asked about again at each further one. */
 static void
 what_was_not_let_go_is_still_one_too_many(void **state)
@@ -72,7 +158,7 @@ with_no_limit_nobody_is_ejected(void **state)
 
 	(void)state;
 	for (int i = 0; i < 1000; i++)
-		assert_false(outlier_failure(&o, &off, 0));
+		assert_int_equal(outlier_failure(&o, &off, 0), OUTLIER_STAYS);
 }
 
 static void
@@ -333,6 +419,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(five_in_a_row_are_too_many),
 		cmocka_unit_test(a_success_in_between_begins_anew),
+		cmocka_unit_test(half_of_twenty_are_too_many),
+		cmocka_unit_test(less_than_half_are_never_too_many),
+		cmocka_unit_test(both_follow_the_number_that_is_set),
+		cmocka_unit_test(what_it_was_ejected_for_is_forgotten),
 		cmocka_unit_test(what_was_not_let_go_is_still_one_too_many),
 		cmocka_unit_test(with_no_limit_nobody_is_ejected),
 		cmocka_unit_test(half_may_be_out_and_never_the_last),
