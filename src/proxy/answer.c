@@ -305,6 +305,7 @@ read_answer(struct exchange *x, const struct head *h)
 	if (exchange_gateway_error(h->status))
 		service_blame(x->svc, x->ep);
 	x->up->keep_ms = keep_alive_ms(h);
+	x->up->bodyless = h->framing == FRAMING_NONE;
 }
 
 /* May end x. */

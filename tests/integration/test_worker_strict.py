@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """What a worker refuses, and never passes on."""
 import json
+import os
 import random
+import signal
 import socket
 import time
 
@@ -310,6 +312,61 @@ def test_a_body_where_none_may_be_reaches_nobody(played):
         assert read_until(c, b"OK\r\n").startswith(b"HTTP/1.1 200 ")
         for x in (c, s, other):
             x.close()
+
+
+NO_BODY = {
+    "HEAD": (GET.replace(b"GET", b"HEAD"), b"HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n"),
+    "204": (GET, b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "304": (GET, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 44\r\n\r\n"),
+}
+LATE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+
+
+@pytest.mark.parametrize("when", ["idle", "at the moment of the next request", "in pieces"])
+@pytest.mark.parametrize("name", NO_BODY)
+def test_a_late_body_where_none_may_be_is_never_the_next_answer(played, name, when):
+    ask, answer = NO_BODY[name]
+    c, s, _ = asked(played, ask)
+    s.sendall(answer)
+    assert read_until(c, b"\r\n\r\n").endswith(b"\r\n\r\n")
+    worker = played.workers[0]
+    if when == "idle":
+        s.sendall(LATE)
+        assert read_all(s) == b""
+        c.sendall(GET)
+    else:
+        # The worker hears of the request first, and of the bytes, which were there, too late.
+        worker.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
+        c.sendall(GET)
+        for part in [LATE] if when[:2] == "at" else [LATE[:1], LATE[1:]]:
+            s.sendall(part)
+        worker.send_signal(signal.SIGCONT)
+    other = played.script.accept()
+    read_until(other, b"\r\n\r\n")
+    other.sendall(OK)
+    got = read_until(c, b"ok")
+    assert got.endswith(b"ok") and b"poison" not in got
+    # It closed the other one, to which the request never went.
+    assert read_all(s) == b""
+    for x in (c, s, other):
+        x.close()
+
+
+def test_after_an_answer_without_a_body_a_silent_connection_is_used_again(played):
+    c, s, _ = asked(played)
+    for ask, answer in NO_BODY.values():
+        s.sendall(OK)
+        assert read_until(c, b"ok").endswith(b"ok")
+        c.sendall(ask)
+        read_until(s, b"\r\n\r\n")
+        s.sendall(answer)
+        assert read_until(c, b"\r\n\r\n").endswith(b"\r\n\r\n")
+        c.sendall(GET)
+        read_until(s, b"\r\n\r\n")
+    assert played.ask("endpoint")["connects"] == 1
+    c.close()
+    s.close()
 
 
 def test_interim_answers_go_on_but_100_and_not_to_http10(played):
