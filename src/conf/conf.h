@@ -287,6 +287,7 @@ struct conf_ceilings {
 	uint64_t response_head;
 	unsigned http2_resets, http2_controls;
 	uint64_t http2_window;
+	unsigned interims;
 };
 
 struct conf_service {

@@ -227,6 +227,9 @@ const struct schema schema_root[] = {
 	.min = 16 * KiB, .max = 256 * KiB, .preset = "128KiB",
 	.text = "How much of a request's body one stream of HTTP/2 may send "
 		"ahead of the service." },
+{ "limits.interims", SCHEMA_INT, SCHEMA_LIVE, ROOT(limits.interims),
+	.min = 1, .max = 1000, .preset = "32",
+	.text = "Interim answers (1xx) before an answer; 502." },
 
 { "ports", SCHEMA_GROUP,
 	.text = "What services with listen: port get. Choose it outside of "

@@ -444,6 +444,7 @@ add_limits(struct build *b)
 		.http2_resets = l->http2_resets,
 		.http2_controls = l->http2_controls,
 		.http2_window = (uint32_t)l->http2_window,
+		.interims = l->interims,
 	};
 }
 

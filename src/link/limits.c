@@ -29,6 +29,7 @@ const struct limits_row limits_rows[LIMITS_N] = {
 	{ ROW(http2_resets), LIMITS_HTTP2_BUDGET_MAX, 256 },
 	{ ROW(http2_controls), LIMITS_HTTP2_BUDGET_MAX, 512 },
 	{ ROW(http2_window), LIMITS_HTTP2_WINDOW_MAX, 128 * KiB },
+	{ ROW(interims), LIMITS_INTERIMS_MAX, 32 },
 };
 /* clang-format on */
 

@@ -51,6 +51,9 @@ struct limits {
 	uint32_t http2_resets;
 	uint32_t http2_controls;
 	uint32_t http2_window;
+
+	/* Endpoints again. */
+	uint32_t interims; /* 1xx before an answer; 502 */
 };
 
 /*
@@ -65,7 +68,7 @@ struct limits_row {
 };
 
 #define LIMITS_FRONT 19
-#define LIMITS_N 22
+#define LIMITS_N 23
 extern const struct limits_row limits_rows[LIMITS_N];
 
 /* What they may not exceed: buffers are made for it. */
@@ -76,6 +79,7 @@ extern const struct limits_row limits_rows[LIMITS_N];
 #define LIMITS_RESPONSE_HEAD_MAX (48U * 1024)
 #define LIMITS_HTTP2_BUDGET_MAX 65535
 #define LIMITS_HTTP2_WINDOW_MAX (256U * 1024)
+#define LIMITS_INTERIMS_MAX 1000
 #define LIMITS_MS_MAX (24U * 3600 * 1000)
 
 static inline uint32_t *

@@ -227,8 +227,10 @@ scoreboard_worker_view(const struct scoreboard *sb, unsigned worker,
 		.memory = LOAD(w->memory),
 		.buckets_lost = LOAD(w->buckets_lost),
 	};
-	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+	for (unsigned i = 0; i < LIMIT_FRONT; i++)
 		v->limits[i] = LOAD(w->limits[i]);
+	for (unsigned i = LIMIT_FRONT; i < LIMIT_COUNT; i++)
+		v->limits[i] = LOAD(w->limits_behind[i - LIMIT_FRONT]);
 	for (unsigned i = 0; i < HANDSHAKE_COUNT; i++)
 		v->handshakes[i] = LOAD(w->handshakes[i]);
 	v->http2_streams = LOAD(w->http2_streams);
@@ -404,6 +406,7 @@ scoreboard_limit_name(enum scoreboard_limit limit)
 		[LIMIT_POOL_TIMEOUT] = "pool_timeout",
 		[LIMIT_RESPONSE_HEAD] = "response_head",
 		[LIMIT_HTTP2_WINDOW] = "http2_window",
+		[LIMIT_INTERIMS] = "interims",
 	};
 
 	return names[limit];

@@ -65,7 +65,9 @@ enum scoreboard_limit {
 	LIMIT_POOL_TIMEOUT,
 	LIMIT_RESPONSE_HEAD,
 	LIMIT_HTTP2_WINDOW, /* a client had to wait for one to open */
-	LIMIT_COUNT
+	LIMIT_INTERIMS,
+	LIMIT_COUNT,
+	LIMIT_FRONT = LIMIT_INTERIMS /* the others are counted behind */
 };
 
 /* What became of handshakes; from CLOSED on as enum tls_failure. */
@@ -112,7 +114,7 @@ struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint64_t no_route;
 	_Atomic uint64_t upstreams; /* connections to endpoints now */
 	_Atomic uint64_t memory;    /* bytes that its buffers hold now */
-	_Atomic uint32_t limits[LIMIT_COUNT]; /* how often each was met */
+	_Atomic uint32_t limits[LIMIT_FRONT]; /* how often each was met */
 	_Atomic uint64_t buckets_lost; /* of rate limits, for want of room */
 	/* Credentials that were judged before, that were judged, that were
 	 * refused, and for which there was no time. */
@@ -120,7 +122,8 @@ struct scoreboard_worker { /* 512 bytes */
 	_Atomic uint64_t handshakes[HANDSHAKE_COUNT];
 	_Atomic uint64_t http2_streams;
 	_Atomic uint32_t http2[HTTP2_N_COUNT + 1];
-	uint64_t room[2];
+	_Atomic uint32_t limits_behind[2];
+	uint64_t room;
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 
@@ -189,6 +192,7 @@ struct scoreboard_service { /* 4096 bytes: a page */
 };
 
 _Static_assert(sizeof(struct scoreboard_worker) == 512, "header");
+_Static_assert(LIMIT_FRONT == 24 && LIMIT_COUNT <= 26, "what an older has");
 _Static_assert(sizeof(struct scoreboard_endpoint) == 64, "endpoint cell");
 _Static_assert(sizeof(struct scoreboard_bars) == 128, "bars");
 _Static_assert(sizeof(struct scoreboard_service) == 4096, "service cell");
@@ -331,6 +335,14 @@ void scoreboard_dequeue(struct scoreboard *sb, unsigned worker, unsigned cell);
  */
 pid_t scoreboard_waiter(const struct scoreboard *sb, unsigned worker,
     unsigned cell, uint64_t since_us);
+
+/* Where it is counted how often a limit was met. */
+static inline _Atomic uint32_t *
+scoreboard_met(struct scoreboard_worker *w, enum scoreboard_limit limit)
+{
+	return limit < LIMIT_FRONT ? &w->limits[limit]
+				   : &w->limits_behind[limit - LIMIT_FRONT];
+}
 
 /* Add to an own cell: no other process writes it. */
 static inline void

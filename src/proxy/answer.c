@@ -331,6 +331,16 @@ forward(struct exchange *x, const struct head *h, struct span body)
 	send_piece(x, &p);
 }
 
+/* RFC 9110, 15.2: zero or more; those without end are no answer. */
+static bool
+too_many_interims(struct exchange *x)
+{
+	if (++x->interims <= x->w->limits.interims)
+		return false;
+	worker_hit(x->w, LIMIT_INTERIMS);
+	return true;
+}
+
 /* All go on (RFC 9110, 15.2) but 100, which was answered by us. */
 static int
 interim(struct exchange *x, const struct head *h)
@@ -396,6 +406,10 @@ parse_heads(struct exchange *x, struct span in)
 		}
 		if (h.status == 101) {
 			switch_protocol(x, &h, in);
+			return;
+		}
+		if (too_many_interims(x)) {
+			exchange_bad_response(x, "too many interim answers");
 			return;
 		}
 		if (interim(x, &h) < 0) {

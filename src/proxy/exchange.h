@@ -108,6 +108,7 @@ struct exchange {
 	uint64_t rleft;
 	struct chunk rchunk;
 	bool client_end, endpoint_end; /* TUNNEL: will say no more */
+	unsigned interims;	       /* 1xx that came before it */
 	unsigned status;
 	uint64_t bytes_out;
 

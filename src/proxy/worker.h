@@ -112,7 +112,7 @@ void worker_limit(struct worker *w, const struct limits *limits);
 static inline void
 worker_hit(struct worker *w, enum scoreboard_limit limit)
 {
-	count32(&w->cells->limits[limit], 1);
+	count32(scoreboard_met(w->cells, limit), 1);
 }
 
 void worker_drain(struct worker *w, uint64_t timeout_ms); /* 0: no end */

@@ -138,7 +138,7 @@ static const struct {
 	    "head_timeout, body_rate, body_grace, send_timeout, "
 	    "half_close_timeout, linger_timeout, linger_size, connect_timeout, "
 	    "pool, pool_timeout, response_head, http2_resets, "
-	    "http2_controls, http2_window\n" },
+	    "http2_controls, http2_window, interims\n" },
 	{ "limits: {http2_resets: 15, http2_controls: no, http2_window: 1B}\n",
 	    "drover.yaml:1: limits.http2_resets: found 15; allowed an integer "
 	    "from 16 to 65535\n"

@@ -38,7 +38,7 @@ static const char full_root[] =
     " half_close_timeout: 13s, linger_timeout: 14s, linger_size: 15B,"
     " connect_timeout: 16s, pool: 17, pool_timeout: 18s,"
     " response_head: 19KiB, http2_resets: 20, http2_controls: 21,"
-    " http2_window: 22KiB}\n"
+    " http2_window: 22KiB, interims: 23}\n"
     "ports: {first: 1024, last: 65535}\n"
     "directories: {runtime: /r, state: /s, cache: /c, logs: /l}\n"
     "log: {destination: journal, size: 64KiB, files: 100}\n"

@@ -114,10 +114,10 @@ static const struct snapshot_route routes[] = {
 static const struct snapshot example = {
 	.generation = 42,
 	.limits = { .connections = 1000,
-	    .head_size = 4096,
 	    .memory_kib = 65536,
 	    .response_head = 8192,
-	    .http2_window = 22222 },
+	    .http2_window = 22222,
+	    .interims = 7 },
 	.record_texts = 1,
 	.listeners = listeners,
 	.nlisteners = 3,
