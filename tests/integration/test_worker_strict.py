@@ -451,6 +451,62 @@ def test_options_for_the_server_without_a_root_is_404(tmp_path):
     r.close()
 
 
+@pytest.fixture
+def hops(tmp_path):
+    r = Rig(tmp_path)
+    o = r.origin("web.0")
+    r.publish(f"""service web 0
+        endpoint web.0 0 {o.address}
+        route web / methods=65
+        route web /any
+        route web /any methods=64""")
+    yield r
+    r.close()
+
+
+def options(rig, *lines, target=b"/x", method=b"OPTIONS"):
+    return rig.raw(method + b" " + target + b" HTTP/1.1\r\n" + H + b"Connection: close\r\n" +
+                   b"".join(b"Max-Forwards:%s\r\n" % x for x in lines) + b"\r\n")
+
+
+def test_the_last_hop_of_an_options_answers_it(hops):
+    for target, allowed in {
+            b"/x": "GET, OPTIONS", b"*": "GET, OPTIONS",
+            b"/any": "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"}.items():
+        for zero in (b" 0", b"0", b" 000 "):
+            got = options(hops, zero, target=target)
+            assert status(got) == 204 and header(got, "allow") == allowed, got
+            assert header(got, "x-request-id") and got.endswith(b"\r\n\r\n")
+    assert status(options(hops, b"0", target=b"/nowhere", method=b"POST")) == 405
+    assert hops.forwarded() == []
+
+
+def test_an_options_goes_on_with_one_hop_less(hops):
+    for came, went in {b" 1": "0", b" 10": "9", b" 0002": "1", b" 4294967295": "4294967294",
+                       b" 99999999999999999999999": "4294967294"}.items():
+        got = options(hops, came)
+        assert status(got) == 200
+        seen = json.loads(got.split(b"\r\n\r\n", 1)[1])["headers"]
+        assert [v for k, v in seen if k.lower() == "max-forwards"] == [went]
+    seen = json.loads(options(hops).split(b"\r\n\r\n", 1)[1])["headers"]
+    assert "max-forwards" not in [k.lower() for k, _ in seen]
+
+
+def test_hops_that_are_no_number_are_refused(hops):
+    for bad in ([b""], [b" "], [b" -1"], [b" +1"], [b" 1.0"], [b" 0x1"], [b" 1,1"], [b" 1 1"], [b" a"], [b" 1", b" 1"],
+                [b" 99999999999999999999999x"], [b' "1"']):
+        got = options(hops, *bad)
+        assert (status(got), header(got, "drover-error")) == (400, "bad-request"), bad
+    assert hops.forwarded() == []
+
+
+def test_hops_are_nothing_to_other_methods(hops):
+    for value in (b" 0", b" a"):
+        got = options(hops, value, method=b"GET", target=b"/head")
+        seen = json.loads(got.split(b"\r\n\r\n", 1)[1])["headers"]
+        assert [v for k, v in seen if k.lower() == "max-forwards"] == [value.strip().decode()]
+
+
 # --- ends --------------------------------------------------------------------
 
 def test_all_requests_before_a_fin_are_answered(web):
