@@ -289,6 +289,7 @@ struct conf_ceilings {
 	uint64_t http2_window;
 	unsigned auth_verdicts, auth_refusals, auth_queue;
 	uint64_t auth_keep_ms, auth_timeout_ms;
+	unsigned interims;
 };
 
 struct conf_service {

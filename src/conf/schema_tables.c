@@ -250,6 +250,9 @@ const struct schema schema_root[] = {
 	ROOT(limits.auth_timeout_ms),
 	.min = 1, .max = HOUR, .preset = "5s",
 	.text = "How long a request waits for that; 503." },
+{ "limits.interims", SCHEMA_INT, SCHEMA_LIVE, ROOT(limits.interims),
+	.min = 1, .max = 1000, .preset = "32",
+	.text = "Interim answers (1xx) before an answer; 502." },
 
 { "ports", SCHEMA_GROUP,
 	.text = "What services with listen: port get. Choose it outside of "
@@ -625,19 +628,22 @@ const struct schema schema_service[] = {
 { "balance.policy", SCHEMA_ENUM, SCHEMA_LIVE, SERVICE(balance),
 	.choices = "least|round_robin", .preset = "least",
 	.text = "least: the one with fewest requests, of two that are drawn "
-		"(of all, up to 8). round_robin: one after the other." },
+		"(of all, up to 8); what one failed counts as load for a "
+		"second. round_robin: one after the other." },
 { "balance.hash", SCHEMA_HASH, SCHEMA_LIVE,
 	.derived = "none: policy decides",
 	.text = "Instead of policy: the same value goes to the same copy. "
 		"header:NAME, cookie:NAME, query:NAME, path or source." },
 
 { "ejection", SCHEMA_GROUP,
-	.text = "When a copy that only fails (502, 503, 504, broken "
+	.text = "When a copy that only or mostly fails (502, 503, 504, broken "
 		"connections, no answer in time, or none in HTTP) is left alone "
-		"for a while." },
+		"for a while. Each worker goes by what it saw itself." },
 { "ejection.errors", SCHEMA_INT, SCHEMA_LIVE, SERVICE(ejection.errors),
 	.min = 0, .max = 1000, .preset = "5",
-	.text = "How many such errors in a row. 0: none is ejected." },
+	.text = "How many such errors in a row; or twice as many among four "
+		"times as many requests (10 of 20), so that a copy that fails "
+		"half of them goes, too. 0: none is ejected." },
 { "ejection.time", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(ejection.time_ms),
 	.min = 10, .max = HOUR, .preset = "30s",
 	.text = "For how long; the second time in a row twice as long, and so "

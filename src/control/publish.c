@@ -449,6 +449,7 @@ add_limits(struct build *b)
 		.auth_keep = (uint32_t)l->auth_keep_ms,
 		.auth_queue = l->auth_queue,
 		.auth_timeout = (uint32_t)l->auth_timeout_ms,
+		.interims = l->interims,
 	};
 }
 

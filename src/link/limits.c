@@ -34,6 +34,7 @@ const struct limits_row limits_rows[LIMITS_N] = {
 	{ ROW(auth_keep), LIMITS_MS_MAX, 5 * 60 * 1000 },
 	{ ROW(auth_queue), LIMITS_AUTH_QUEUE_MAX, 64 },
 	{ ROW(auth_timeout), LIMITS_MS_MAX, 5000 },
+	{ ROW(interims), LIMITS_INTERIMS_MAX, 32 },
 };
 /* clang-format on */
 

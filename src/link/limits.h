@@ -58,6 +58,9 @@ struct limits {
 	uint32_t auth_keep;	/* how long */
 	uint32_t auth_queue;	/* passwords that are being hashed, or wait */
 	uint32_t auth_timeout;	/* for so long; 503 */
+
+	/* Endpoints again. */
+	uint32_t interims; /* 1xx before an answer; 502 */
 };
 
 /*
@@ -72,7 +75,7 @@ struct limits_row {
 };
 
 #define LIMITS_FRONT 19
-#define LIMITS_N 27
+#define LIMITS_N 28
 extern const struct limits_row limits_rows[LIMITS_N];
 
 /* What they may not exceed: buffers are made for it. */
@@ -85,6 +88,7 @@ extern const struct limits_row limits_rows[LIMITS_N];
 #define LIMITS_HTTP2_WINDOW_MAX (256U * 1024)
 #define LIMITS_VERDICTS_MAX 65536U
 #define LIMITS_AUTH_QUEUE_MAX 1024U
+#define LIMITS_INTERIMS_MAX 1000
 #define LIMITS_MS_MAX (24U * 3600 * 1000)
 
 static inline uint32_t *

@@ -410,6 +410,7 @@ scoreboard_limit_name(enum scoreboard_limit limit)
 		[LIMIT_AUTH_REFUSALS] = "auth_refusals",
 		[LIMIT_AUTH_QUEUE] = "auth_queue",
 		[LIMIT_AUTH_TIMEOUT] = "auth_timeout",
+		[LIMIT_INTERIMS] = "interims",
 	};
 
 	return names[limit];

@@ -69,6 +69,7 @@ enum scoreboard_limit {
 	LIMIT_AUTH_REFUSALS, /* likewise */
 	LIMIT_AUTH_QUEUE,
 	LIMIT_AUTH_TIMEOUT,
+	LIMIT_INTERIMS,
 	LIMIT_COUNT
 };
 
@@ -127,7 +128,7 @@ struct scoreboard_worker { /* 1024 bytes */
 	_Atomic uint64_t handshakes[HANDSHAKE_COUNT];
 	_Atomic uint64_t http2_streams;
 	_Atomic uint32_t http2[HTTP2_N_COUNT + 1];
-	uint64_t room[62];
+	uint64_t room[61];
 	_Atomic uint64_t used[SCOREBOARD_SERVICES / 64]; /* service cells */
 };
 

@@ -305,6 +305,7 @@ read_answer(struct exchange *x, const struct head *h)
 	if (exchange_gateway_error(h->status))
 		service_blame(x->svc, x->ep);
 	x->up->keep_ms = keep_alive_ms(h);
+	x->up->bodyless = h->framing == FRAMING_NONE;
 }
 
 /* May end x. */
@@ -328,6 +329,16 @@ forward(struct exchange *x, const struct head *h, struct span body)
 	add(&p, w->heads, n);
 	cut_piece(x, body, &p);
 	send_piece(x, &p);
+}
+
+/* RFC 9110, 15.2: zero or more; those without end are no answer. */
+static bool
+too_many_interims(struct exchange *x)
+{
+	if (++x->interims <= x->w->limits.interims)
+		return false;
+	worker_hit(x->w, LIMIT_INTERIMS);
+	return true;
 }
 
 /* All go on (RFC 9110, 15.2) but 100, which was answered by us. */
@@ -395,6 +406,10 @@ parse_heads(struct exchange *x, struct span in)
 		}
 		if (h.status == 101) {
 			switch_protocol(x, &h, in);
+			return;
+		}
+		if (too_many_interims(x)) {
+			exchange_bad_response(x, "too many interim answers");
 			return;
 		}
 		if (interim(x, &h) < 0) {

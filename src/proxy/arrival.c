@@ -2,6 +2,7 @@
 
 /* The beginning of an exchange: where a request leads, and whether it may. */
 
+#include <errno.h>
 #include <string.h>
 
 #include "http/path.h"
@@ -173,6 +174,84 @@ find_route(struct exchange *x, const struct head *h)
 	return NULL;
 }
 
+/* --- how far an OPTIONS goes (RFC 9110, 7.6.2) ---------------------------- */
+
+/* 1*DIGIT, and more than we can say is as much as we can. */
+static int
+read_forwards(struct span s, uint32_t *n)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return -EINVAL;
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+		if (v > UINT32_MAX)
+			v = UINT32_MAX;
+	}
+	*n = (uint32_t)v;
+	return 0;
+}
+
+/* The one line of that name, which ends here: the next one gets ours. */
+static int
+take_forwards(const struct head *h, uint32_t *n)
+{
+	unsigned lines = 0;
+
+	for (size_t i = 0; i < h->nheaders; i++) {
+		struct head_header *hh = &h->headers[i];
+
+		if (!span_eq_nocase(hh->name, SPAN("Max-Forwards")))
+			continue;
+		hh->hop = true;
+		if (++lines > 1 || read_forwards(hh->value, n) < 0)
+			return -EINVAL;
+	}
+	return lines > 0 ? 0 : -ENOENT;
+}
+
+/* Ours is the last hop: what may be asked for at that path. */
+static void
+answer_options(struct exchange *x, const struct head *h)
+{
+	struct route_query q = {
+		.host = h->hostname,
+		.path = plain_path(x, h),
+		.internal = x->down->peer->internal,
+	};
+	struct route_answer a;
+
+	route_find(x->w->table->routes, &q, &a);
+	exchange_reply(x, 204, FAULT_NONE,
+	    compose_options(x, a.rule != NULL ? ROUTE_OTHER - 1 : a.allowed,
+		x->w->heads, WORKER_HEADS));
+}
+
+/* False: it was answered. */
+static bool
+goes_on(struct exchange *x, const struct head *h)
+{
+	uint32_t n;
+	int r = take_forwards(h, &n);
+
+	if (r == -ENOENT)
+		return true;
+	if (r < 0) {
+		exchange_fail(x, 400, FAULT_BAD_REQUEST,
+		    "Max-Forwards is not one number");
+		return false;
+	}
+	x->forwards = n;
+	if (n == 0)
+		answer_options(x, h);
+	return n > 0;
+}
+
+/* --- who may come in ------------------------------------------------------ */
+
 /* False: it was answered. */
 static bool
 let_in(struct exchange *x, const struct head *h, const char **caller,
@@ -221,6 +300,18 @@ enter_service(struct exchange *x, struct service *svc)
 	count64(&svc->count->requests, 1);
 }
 
+/* By who it is and what the route's rules say. False: it was answered. */
+static bool
+admit(struct exchange *x, const struct head *h, const struct table_route *to,
+    const char **caller)
+{
+	if (!let_in(x, h, caller, to->svc))
+		return false;
+	if (to->policy != NULL && !policy_admit(x, h, to->policy))
+		return false;
+	return h->method != METHOD_OPTIONS || goes_on(x, h);
+}
+
 static bool
 prepare(struct exchange *x, const struct head *h)
 {
@@ -233,9 +324,7 @@ prepare(struct exchange *x, const struct head *h)
 		return false;
 	x->notes.route = to->record_name;
 	enter_service(x, to->svc);
-	if (!let_in(x, h, &caller, to->svc))
-		return false;
-	if (to->policy != NULL && !policy_admit(x, h, to->policy))
+	if (!admit(x, h, to, &caller))
 		return false;
 	/* A service has shown its own token. */
 	judged = to->auth != NULL && caller == NULL;

@@ -179,6 +179,14 @@ put_upgrade(struct pen *p, const struct exchange *x)
 }
 
 static void
+put_forwards(struct pen *p, const struct exchange *x)
+{
+	PUT(p, "Max-Forwards: ");
+	put_u64(p, x->forwards - 1);
+	PUT(p, "\r\n");
+}
+
+static void
 put_added(struct pen *p, struct exchange *x, const struct head *h,
     const struct table_route *to, bool trusted)
 {
@@ -206,6 +214,8 @@ put_added(struct pen *p, struct exchange *x, const struct head *h,
 		put_u64(p, x->remaining_ms);
 		PUT(p, "\r\n");
 	}
+	if (x->forwards != 0)
+		put_forwards(p, x);
 	if (x->framing == FRAMING_CHUNKED)
 		PUT(p, "Transfer-Encoding: chunked\r\n");
 	if (x->upgrade[0] != '\0')
@@ -505,6 +515,21 @@ compose_preflight(const struct exchange *x, char *out, size_t size)
 	put_rules(&p, x);
 	if (x->origin != NULL || rules->norigins == 0)
 		put_span(&p, rules->preflight);
+	put_end(&p, x);
+	return (size_t)(p.at - out);
+}
+
+size_t
+compose_options(
+    const struct exchange *x, unsigned methods, char *out, size_t size)
+{
+	struct pen p = { out };
+
+	if (ADDED + room_for_rules(x) > size)
+		return 0;
+	put_status(&p, 204, SPAN("No Content"));
+	put_allow(&p, methods);
+	put_rules(&p, x);
 	put_end(&p, x);
 	return (size_t)(p.at - out);
 }

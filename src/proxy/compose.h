@@ -70,4 +70,8 @@ size_t compose_redirect(
     const struct exchange *x, const struct head *h, char *out, size_t size);
 size_t compose_preflight(const struct exchange *x, char *out, size_t size);
 
+/* Of ours to OPTIONS, all head; methods: ROUTE_ bits. Length; 0: no room. */
+size_t compose_options(
+    const struct exchange *x, unsigned methods, char *out, size_t size);
+
 #endif /* PROXY_COMPOSE_H */

@@ -91,9 +91,10 @@ struct exchange {
 	struct pace pace; /* of the body */
 	struct buf req;
 	unsigned char in_stride, out_stride; /* request_, answer_stride() */
-	struct span lent; /* what comes behind req, in a buffer not ours */
-	size_t sent;	  /* of req */
-	size_t head_len;  /* of req, the head */
+	struct span lent;  /* what comes behind req, in a buffer not ours */
+	size_t sent;	   /* of req */
+	size_t head_len;   /* of req, the head */
+	uint32_t forwards; /* 1 + what goes on of Max-Forwards; 0: none came */
 	char upgrade[EXCHANGE_UPGRADE_MAX + 1]; /* to what; "": not at all */
 	uint32_t remaining_ms; /* the caller's deadline; 0: none */
 
@@ -108,6 +109,7 @@ struct exchange {
 	uint64_t rleft;
 	struct chunk rchunk;
 	bool client_end, endpoint_end; /* TUNNEL: will say no more */
+	unsigned interims;	       /* 1xx that came before it */
 	unsigned status;
 	uint64_t bytes_out;
 

@@ -385,6 +385,13 @@ read_head(struct http1 *c)
 		parse(c, in);
 }
 
+void
+http1_hold(struct http1 *c)
+{
+	wire_pause(&c->wire);
+	wire_watch(&c->wire);
+}
+
 /* A FIN after the request: the answer may take a little while yet. */
 static void
 half_closed(struct http1 *c)
@@ -397,7 +404,7 @@ half_closed(struct http1 *c)
 		exchange_cancel(c->d.x);
 		return;
 	}
-	wire_pause(&c->wire);
+	http1_hold(c);
 	/* The last of the requests that came before it will meet it again. */
 	if (c->in.len > c->in_off)
 		return;
@@ -425,7 +432,7 @@ read_body(struct http1 *c)
 	ssize_t n;
 
 	if (most == 0) {
-		wire_pause(&c->wire);
+		http1_hold(c);
 		return;
 	}
 	n = wire_recv(&c->wire, w->scratch, most);
@@ -443,7 +450,7 @@ read_body(struct http1 *c)
 		request_push(c->d.x, in);
 	} else {
 		/* The next request: it waits its turn. */
-		wire_pause(&c->wire);
+		http1_hold(c);
 		if (buf_append(&c->in, in.p, in.n) < 0)
 			exchange_cancel(c->d.x);
 	}
@@ -471,7 +478,10 @@ on_read(evutil_socket_t fd, short what, void *arg)
 	struct http1 *c = arg;
 
 	(void)fd;
-	(void)what;
+	if (what & EV_CLOSED) {
+		http1_close(c); /* a reset, which no read would tell */
+		return;
+	}
 	switch (c->state) {
 	case HTTP1_HEAD:
 		read_head(c);

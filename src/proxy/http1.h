@@ -67,6 +67,9 @@ extern const struct downstream_ops http1_downstream;
 void http1_close(struct http1 *c); /* and its exchange */
 void http1_abort(struct http1 *c); /* so that it looks broken */
 
+/* Nothing of it is read for now, but a reset is heard of. */
+void http1_hold(struct http1 *c);
+
 /* The answer is complete: go on, or end as it should. */
 void http1_finish(struct http1 *c, bool keep, bool clean);
 

@@ -40,7 +40,10 @@ op_stalls(struct downstream *d)
 static int
 op_read(struct downstream *d, bool on)
 {
-	return wire_read(&http1_of(d)->wire, on);
+	if (on)
+		return wire_read(&http1_of(d)->wire, true);
+	http1_hold(http1_of(d));
+	return 0;
 }
 
 static int

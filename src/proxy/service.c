@@ -176,9 +176,12 @@ on_usable(void *arg, uint32_t i)
 static uint32_t
 on_load(void *arg, uint32_t i)
 {
-	const struct scoreboard_load *load = load_of(arg, i);
+	struct picking *p = arg;
+	const struct scoreboard_load *load = load_of(p, i);
+	struct outlier *o = &p->s->endpoints[i]->outlier;
 
-	return load->inflight + load->tunnels;
+	return load->inflight + load->tunnels +
+	    outlier_load(o, p->s->w->now_ms);
 }
 
 static const struct balance_ops picking_ops = {
@@ -330,8 +333,9 @@ service_pick(struct service *s, struct exchange *x)
 /* --- ejection ------------------------------------------------------------- */
 
 static void
-eject(struct service *s, struct endpoint *ep)
+eject(struct service *s, struct endpoint *ep, enum outlier_verdict why)
 {
+	unsigned errors = s->ejection.errors;
 	uint64_t now = s->w->now_ms;
 	uint64_t ms = outlier_eject(&ep->outlier, &s->ejection, now);
 
@@ -340,8 +344,14 @@ eject(struct service *s, struct endpoint *ep)
 	count64(&s->count->ejections, 1);
 	atomic_store_explicit(&ep->count->out_until_s,
 	    (uint32_t)((now + ms + 999) / 1000), memory_order_relaxed);
-	log_warn(ep->name, "in -> ejected cause=\"%u errors in a row\" ms=%llu",
-	    s->ejection.errors, (unsigned long long)ms);
+	if (why == OUTLIER_IN_A_ROW)
+		log_warn(ep->name,
+		    "in -> ejected cause=\"%u errors in a row\" ms=%llu",
+		    errors, (unsigned long long)ms);
+	else
+		log_warn(ep->name,
+		    "in -> ejected cause=\"%u errors in %u requests\" ms=%llu",
+		    2 * errors, 4 * errors, (unsigned long long)ms);
 }
 
 void
@@ -353,15 +363,18 @@ service_praise(struct endpoint *ep)
 void
 service_blame(struct service *s, struct endpoint *ep)
 {
+	uint64_t now = s->w->now_ms;
+	enum outlier_verdict v = outlier_failure(
+	    &ep->outlier, &s->ejection, now);
 	unsigned out = 0;
 
-	if (!outlier_failure(&ep->outlier, &s->ejection) || ep->gone)
+	if (v == OUTLIER_STAYS || ep->gone)
 		return;
 	for (uint32_t i = 0; i < s->nendpoints; i++)
-		out += outlier_is_out(&s->endpoints[i]->outlier, s->w->now_ms);
+		out += outlier_is_out(&s->endpoints[i]->outlier, now);
 	if (outlier_allows(&s->ejection, s->nendpoints, out) &&
-	    !outlier_is_out(&ep->outlier, s->w->now_ms))
-		eject(s, ep);
+	    !outlier_is_out(&ep->outlier, now))
+		eject(s, ep, v);
 }
 
 void

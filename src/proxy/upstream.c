@@ -125,12 +125,31 @@ stale(const struct upstream *up, bool careful)
 	return age_ms(up) >= limit;
 }
 
+/* It has said something since, or closed, of which no event told yet. */
+static bool
+spoke(const struct upstream *up)
+{
+	char c;
+
+	if (!up->bodyless)
+		return false;
+	return recv(up->wire.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	    errno != EAGAIN;
+}
+
 struct upstream *
 upstream_reuse(struct endpoint *ep, struct exchange *x, bool careful)
 {
-	struct upstream *up = LIST_FIRST(&ep->idle, struct upstream, link);
+	struct upstream *up;
 
-	if (up == NULL || stale(up, careful))
+	while ((up = LIST_FIRST(&ep->idle, struct upstream, link)) != NULL) {
+		if (stale(up, careful))
+			return NULL;
+		if (!spoke(up))
+			break;
+		upstream_close(up);
+	}
+	if (up == NULL)
 		return NULL;
 	list_remove(&up->link);
 	deadline_clear(&up->dl);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -21,7 +22,10 @@ wire_open(struct wire *w, struct event_base *base, int fd,
 {
 	w->fd = fd;
 	w->reading = false;
+	w->watching = false;
+	w->shut = false;
 	w->wr = NULL;
+	w->gone = NULL;
 	w->on_write = on_write;
 	event_assign(&w->rd, base, fd, EV_READ | EV_PERSIST, on_read, arg);
 	buf_init_metered(&w->out, WIRE_TAIL_MAX, meter);
@@ -50,11 +54,56 @@ take_tls(struct wire *w)
 
 /* Also from inside its callback, which libevent allows. */
 static void
+drop_event(struct event **e)
+{
+	if (*e != NULL)
+		event_free(*e);
+	*e = NULL;
+}
+
+/* What libevent says does not tell an error from room to write. */
+static void
+on_gone(evutil_socket_t fd, short what, void *arg)
+{
+	struct wire *w = arg;
+	struct pollfd p = { .fd = fd };
+
+	(void)what;
+	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)))
+		event_get_callback (&w->rd)(
+		    fd, EV_CLOSED, event_get_callback_arg(&w->rd));
+}
+
+/*
+ * EV_WRITE on an edge comes at once, and then when the socket breaks; EV_READ
+ * would come for each byte. It may not stand beside one that is no edge, but
+ * EV_WRITE of that kind hears of a break, too.
+ */
+static void
+watch(struct wire *w)
+{
+	if (!w->watching || w->shut || w->gone != NULL || w->wr != NULL)
+		return;
+	w->gone = event_new(event_get_base(&w->rd), w->fd,
+	    EV_WRITE | EV_PERSIST | EV_ET, on_gone, w);
+	if (w->gone != NULL && event_add(w->gone, NULL) < 0)
+		drop_event(&w->gone);
+}
+
+static void
 stop_writing(struct wire *w)
 {
-	if (w->wr != NULL)
-		event_free(w->wr);
-	w->wr = NULL;
+	drop_event(&w->wr);
+	watch(w);
+}
+
+static void
+stop(struct wire *w)
+{
+	wire_pause(w);
+	w->watching = false;
+	drop_event(&w->gone);
+	drop_event(&w->wr);
 }
 
 /* Nobody is told: it goes on elsewhere. */
@@ -65,8 +114,7 @@ wire_release(struct wire *w, struct tls_conn **t)
 
 	*t = take_tls(w);
 	w->fd = -1;
-	wire_pause(w);
-	stop_writing(w);
+	stop(w);
 	return fd;
 }
 
@@ -84,8 +132,7 @@ wire_close(struct wire *w)
 {
 	if (w->fd == -1)
 		return;
-	wire_pause(w);
-	stop_writing(w);
+	stop(w);
 	if (w->tls != NULL)
 		close_tls(w);
 	fd_close(&w->fd);
@@ -107,6 +154,8 @@ wire_reset(struct wire *w)
 int
 wire_shut(struct wire *w)
 {
+	w->shut = true;
+	drop_event(&w->gone);
 	if (w->tls != NULL)
 		tls_conn_shut(w->tls);
 	return shutdown(w->fd, SHUT_WR) < 0 ? -errno : 0;
@@ -174,6 +223,10 @@ wire_recv(struct wire *w, void *to, size_t room)
 int
 wire_read(struct wire *w, bool on)
 {
+	if (on && w->watching) {
+		w->watching = false;
+		drop_event(&w->gone);
+	}
 	if (!on)
 		wire_pause(w);
 	else if (!w->reading && event_add(&w->rd, NULL) < 0)
@@ -192,6 +245,13 @@ wire_pause(struct wire *w)
 	w->reading = false;
 }
 
+void
+wire_watch(struct wire *w)
+{
+	w->watching = true;
+	watch(w);
+}
+
 int
 wire_write(struct wire *w, bool on)
 {
@@ -201,6 +261,7 @@ wire_write(struct wire *w, bool on)
 		stop_writing(w);
 		return 0;
 	}
+	drop_event(&w->gone);
 	w->wr = event_new(event_get_base(&w->rd), w->fd, EV_WRITE | EV_PERSIST,
 	    w->on_write, event_get_callback_arg(&w->rd));
 	if (w->wr != NULL && event_add(w->wr, NULL) == 0)

@@ -10,6 +10,9 @@
  * time, wait for nothing but a request. Embedded
  * in a downstream or an upstream; no callback of it runs after wire_close().
  *
+ * A peer that resets is heard of by reading or by writing. Who does neither,
+ * but wants to know, calls wire_watch().
+ *
  * With TLS on it all is the same to whoever uses it: the reading callback also
  * comes for bytes that were taken from the socket before, closing and shutting
  * say so (close_notify), and an end that was not said is -ECONNRESET.
@@ -34,10 +37,13 @@
 struct wire {
 	int fd; /* owned; -1: closed */
 	bool reading;
+	bool watching;
+	bool shut;	     /* our side: then its end is no sign of a break */
 	unsigned char still; /* looks at which nothing had moved */
 	unsigned queued;     /* at the last look, in the kernel */
 	struct event rd;
-	struct event *wr; /* NULL unless writing */
+	struct event *wr;   /* NULL unless writing */
+	struct event *gone; /* NULL unless watching, and not writing */
 	event_callback_fn on_write;
 	struct buf out;
 	struct pipe *pipe;    /* what follows out; NULL: nothing */
@@ -60,6 +66,13 @@ int wire_shut(struct wire *w);	 /* our side; 0 or -errno */
 int wire_read(struct wire *w, bool on) MUST_CHECK; /* arm; 0 or -ENOMEM */
 int wire_write(struct wire *w, bool on) MUST_CHECK;
 void wire_pause(struct wire *w);
+
+/*
+ * While it is paused, until wire_read(): should the peer go for good (not only
+ * shut its side) the reading callback comes with EV_CLOSED. Without memory for
+ * it nothing does, and the next write or deadline tells.
+ */
+void wire_watch(struct wire *w);
 
 /* What there is; 0 at the end; -EAGAIN, or why it broke. */
 ssize_t wire_recv(struct wire *w, void *to, size_t room) MUST_CHECK;

@@ -653,11 +653,11 @@ def gateway_errors(kind):
 
 
 class Wrong(Endpoint):
-    """It answers so while `wrong` is set, and well otherwise; it counts."""
+    """It answers so while `wrong` is set (each nth time), and well otherwise; it counts."""
 
-    def __init__(self, rig, name, kind):
+    def __init__(self, rig, name, kind, nth=1):
         super().__init__(rig, name)
-        self.wrong, self.asked = True, 0
+        self.wrong, self.asked, self.nth = True, 0, nth
         self.answer = gateway_errors(kind)
         threading.Thread(target=self.one_by_one, daemon=True).start()
 
@@ -671,7 +671,7 @@ class Wrong(Endpoint):
                 if not read_until(s, b"\r\n\r\n"):
                     continue  # a look whether somebody listens
                 self.asked += 1
-                s.sendall(self.answer if self.wrong else
+                s.sendall(self.answer if self.wrong and self.asked % self.nth == 0 else
                           b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
@@ -710,6 +710,17 @@ def test_an_endpoint_that_only_fails_is_ejected_and_comes_back(rig, kind):
         rig.get("/token?t=1")
         time.sleep(0.02)
     assert time.monotonic() - ended > 1.0
+    bad.close()
+
+
+@pytest.mark.parametrize("nth, most", [(2, 20), (3, 100)])
+def test_an_endpoint_that_fails_half_of_its_requests_is_ejected(rig, nth, most):
+    bad = Wrong(rig, "bad", "502", nth)
+    rig.simple(rig.origin("good"), bad, options="balance=1")
+    for _ in range(200):
+        rig.get("/token?t=1", method="POST", body=b"")
+    assert bad.asked == most
+    assert (rig.ask("endpoint", 1)["out_until"] > 0) == (nth == 2)
     bad.close()
 
 

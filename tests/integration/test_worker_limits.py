@@ -480,6 +480,36 @@ def test_the_head_of_an_answer_has_its_size(rig):
     script.listener.close()
 
 
+@pytest.mark.parametrize("code", [100, 103])
+def test_interim_answers_without_end_are_no_answer(rig, code):
+    script = Script(rig)
+
+    def answer(n, gap=0):
+        c = rig.connect()
+        c.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        s = script.accept()
+        read_until(s, b"\r\n\r\n")
+        heads = [b"HTTP/1.1 %d Wait\r\n\r\n" % code] * n + [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
+        for part in heads if gap else [b"".join(heads)]:
+            s.sendall(part)
+            time.sleep(gap)
+        got = [int(x[:3]) for x in read_all(c).split(b"HTTP/1.1 ")[1:]]
+        c.close()
+        s.close()
+        return got
+
+    passed = [code] * (code != 100)
+    rig.simple(script)
+    assert answer(32) == 32 * passed + [200]
+    assert rig.met("interims") == 0
+    assert answer(33) == 32 * passed + [502]
+    assert rig.met("interims") == rig.ask("endpoint")["bad"] == 1
+    rig.simple(script, interims=2)
+    assert answer(2, 0.02) == 2 * passed + [200]
+    assert answer(3) == 2 * passed + [502]
+    script.listener.close()
+
+
 # --- memory ------------------------------------------------------------------
 
 def held(rig):

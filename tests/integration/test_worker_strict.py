@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """What a worker refuses, and never passes on."""
 import json
+import os
 import random
+import signal
 import socket
 import time
 
@@ -312,6 +314,61 @@ def test_a_body_where_none_may_be_reaches_nobody(played):
             x.close()
 
 
+NO_BODY = {
+    "HEAD": (GET.replace(b"GET", b"HEAD"), b"HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n"),
+    "204": (GET, b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "304": (GET, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 44\r\n\r\n"),
+}
+LATE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+
+
+@pytest.mark.parametrize("when", ["idle", "at the moment of the next request", "in pieces"])
+@pytest.mark.parametrize("name", NO_BODY)
+def test_a_late_body_where_none_may_be_is_never_the_next_answer(played, name, when):
+    ask, answer = NO_BODY[name]
+    c, s, _ = asked(played, ask)
+    s.sendall(answer)
+    assert read_until(c, b"\r\n\r\n").endswith(b"\r\n\r\n")
+    worker = played.workers[0]
+    if when == "idle":
+        s.sendall(LATE)
+        assert read_all(s) == b""
+        c.sendall(GET)
+    else:
+        # The worker hears of the request first, and of the bytes, which were there, too late.
+        worker.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
+        c.sendall(GET)
+        for part in [LATE] if when[:2] == "at" else [LATE[:1], LATE[1:]]:
+            s.sendall(part)
+        worker.send_signal(signal.SIGCONT)
+    other = played.script.accept()
+    read_until(other, b"\r\n\r\n")
+    other.sendall(OK)
+    got = read_until(c, b"ok")
+    assert got.endswith(b"ok") and b"poison" not in got
+    # It closed the other one, to which the request never went.
+    assert read_all(s) == b""
+    for x in (c, s, other):
+        x.close()
+
+
+def test_after_an_answer_without_a_body_a_silent_connection_is_used_again(played):
+    c, s, _ = asked(played)
+    for ask, answer in NO_BODY.values():
+        s.sendall(OK)
+        assert read_until(c, b"ok").endswith(b"ok")
+        c.sendall(ask)
+        read_until(s, b"\r\n\r\n")
+        s.sendall(answer)
+        assert read_until(c, b"\r\n\r\n").endswith(b"\r\n\r\n")
+        c.sendall(GET)
+        read_until(s, b"\r\n\r\n")
+    assert played.ask("endpoint")["connects"] == 1
+    c.close()
+    s.close()
+
+
 def test_interim_answers_go_on_but_100_and_not_to_http10(played):
     hints = b"".join(b"HTTP/1.1 %d Wait\r\nX-Step: %d\r\n\r\n" % (n, n)
                      for n in (100, 102, 103, 100, 199))
@@ -392,6 +449,62 @@ def test_options_for_the_server_without_a_root_is_404(tmp_path):
     assert (status(got), header(got, "drover-error")) == (404, "no-route")
     assert r.forwarded() == []
     r.close()
+
+
+@pytest.fixture
+def hops(tmp_path):
+    r = Rig(tmp_path)
+    o = r.origin("web.0")
+    r.publish(f"""service web 0
+        endpoint web.0 0 {o.address}
+        route web / methods=65
+        route web /any
+        route web /any methods=64""")
+    yield r
+    r.close()
+
+
+def options(rig, *lines, target=b"/x", method=b"OPTIONS"):
+    return rig.raw(method + b" " + target + b" HTTP/1.1\r\n" + H + b"Connection: close\r\n" +
+                   b"".join(b"Max-Forwards:%s\r\n" % x for x in lines) + b"\r\n")
+
+
+def test_the_last_hop_of_an_options_answers_it(hops):
+    for target, allowed in {
+            b"/x": "GET, OPTIONS", b"*": "GET, OPTIONS",
+            b"/any": "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"}.items():
+        for zero in (b" 0", b"0", b" 000 "):
+            got = options(hops, zero, target=target)
+            assert status(got) == 204 and header(got, "allow") == allowed, got
+            assert header(got, "x-request-id") and got.endswith(b"\r\n\r\n")
+    assert status(options(hops, b"0", target=b"/nowhere", method=b"POST")) == 405
+    assert hops.forwarded() == []
+
+
+def test_an_options_goes_on_with_one_hop_less(hops):
+    for came, went in {b" 1": "0", b" 10": "9", b" 0002": "1", b" 4294967295": "4294967294",
+                       b" 99999999999999999999999": "4294967294"}.items():
+        got = options(hops, came)
+        assert status(got) == 200
+        seen = json.loads(got.split(b"\r\n\r\n", 1)[1])["headers"]
+        assert [v for k, v in seen if k.lower() == "max-forwards"] == [went]
+    seen = json.loads(options(hops).split(b"\r\n\r\n", 1)[1])["headers"]
+    assert "max-forwards" not in [k.lower() for k, _ in seen]
+
+
+def test_hops_that_are_no_number_are_refused(hops):
+    for bad in ([b""], [b" "], [b" -1"], [b" +1"], [b" 1.0"], [b" 0x1"], [b" 1,1"], [b" 1 1"], [b" a"], [b" 1", b" 1"],
+                [b" 99999999999999999999999x"], [b' "1"']):
+        got = options(hops, *bad)
+        assert (status(got), header(got, "drover-error")) == (400, "bad-request"), bad
+    assert hops.forwarded() == []
+
+
+def test_hops_are_nothing_to_other_methods(hops):
+    for value in (b" 0", b" a"):
+        got = options(hops, value, method=b"GET", target=b"/head")
+        seen = json.loads(got.split(b"\r\n\r\n", 1)[1])["headers"]
+        assert [v for k, v in seen if k.lower() == "max-forwards"] == [value.strip().decode()]
 
 
 # --- ends --------------------------------------------------------------------

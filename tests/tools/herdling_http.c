@@ -15,7 +15,7 @@ extern char **environ;
 
 static uint64_t nrequests;
 static uint64_t first_us; /* when the first request with a token came */
-static bool sick, unready, lossy, cutting, lying;
+static bool sick, unready, lossy, cutting, cutting_bodies, lying;
 static char last_token[128];
 
 /* --- answers
@@ -173,6 +173,7 @@ static const struct {
 	{ "/unready", &unready },
 	{ "/lossy", &lossy },
 	{ "/cutting", &cutting },
+	{ "/cutting-bodies", &cutting_bodies },
 	{ "/lying", &lying },
 };
 
@@ -270,6 +271,7 @@ static const struct {
 	{ "/unready", on_switch },
 	{ "/lossy", on_switch },
 	{ "/cutting", on_switch },
+	{ "/cutting-bodies", on_switch },
 	{ "/lying", on_switch },
 	{ "/slow", on_slow },
 	{ "/echo", on_echo },
@@ -300,7 +302,8 @@ serve(struct conn *c)
 	}
 	if (lossy)
 		on_hang_up(c);
-	else if (cutting)
+	else if (cutting ||
+	    (cutting_bodies && strcmp(c->rq.method, "HEAD") != 0))
 		on_cut(c);
 	else if (lying)
 		on_lie(c);

@@ -259,8 +259,6 @@ static void
 a_slot_is_looked_for_once_and_its_owner_is_the_same(void **state)
 {
 	static uint32_t owner[2000];
-	static unsigned seen[CROWD];
-	unsigned most = 0, slots = 0;
 	struct world w;
 
 	(void)state;
@@ -275,16 +273,41 @@ a_slot_is_looked_for_once_and_its_owner_is_the_same(void **state)
 			    balance_pick(&w.b, BALANCE_HASH, k), owner[k]);
 		assert_int_equal(w.usable, ARRAY_LEN(owner));
 	}
-	/* All slots, and nobody has much more than the 66 that are his. */
+}
+
+/* The standard deviation of shares in 1/1000 of a share: of all slots. */
+static unsigned
+unevenness(struct world *w, uint32_t n)
+{
+	uint64_t seen[CROWD] = { 0 }, squares = 0, share = 0;
+	unsigned root = 0;
+
+	world_init(w, n);
+	w->b.owners = w->owners;
 	for (uint64_t k = 0; k < 12 * BALANCE_SLOTS; k++)
-		(void)balance_pick(&w.b, BALANCE_HASH, k);
+		(void)balance_pick(&w->b, BALANCE_HASH, k);
 	for (uint32_t s = 0; s < BALANCE_SLOTS; s++) {
-		slots += w.owners[s] != 0;
-		if (w.owners[s] != 0 && ++seen[w.owners[s] - 1] > most)
-			most = seen[w.owners[s] - 1];
+		assert_int_not_equal(w->owners[s], 0);
+		seen[w->owners[s] - 1]++;
 	}
-	assert_true(slots > BALANCE_SLOTS * 99 / 100);
-	assert_true(most < 66 * 3 / 2);
+	for (uint32_t i = 0; i < n; i++) {
+		share = seen[i] * 1000 * n / BALANCE_SLOTS;
+		squares += (share - 1000) * (share - 1000);
+	}
+	while ((root + 1) * (root + 1) <= squares / n)
+		root++;
+	return root;
+}
+
+static void
+shares_of_a_hash_differ_as_stated(void **state)
+{
+	static struct world w;
+
+	(void)state;
+	assert_in_range(unevenness(&w, 10), 5, 20);
+	assert_in_range(unevenness(&w, 100), 30, 50);
+	assert_in_range(unevenness(&w, 1000), 110, 135);
 }
 
 static void
@@ -458,6 +481,7 @@ main(void)
 		cmocka_unit_test(what_is_due_may_pass_the_end_of_its_count),
 		cmocka_unit_test(
 		    a_slot_is_looked_for_once_and_its_owner_is_the_same),
+		cmocka_unit_test(shares_of_a_hash_differ_as_stated),
 		cmocka_unit_test(
 		    a_slot_whose_owner_cannot_be_had_goes_to_the_next),
 		cmocka_unit_test(a_key_moves_only_when_its_endpoint_goes),

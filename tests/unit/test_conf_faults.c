@@ -138,7 +138,7 @@ static const struct {
 	    "linger_timeout, linger_size, connect_timeout, pool, pool_timeout, "
 	    "response_head, http2_resets, http2_controls, http2_window, "
 	    "auth_verdicts, auth_refusals, auth_keep, auth_queue, "
-	    "auth_timeout\n" },
+	    "auth_timeout, interims\n" },
 	{ "limits: {http2_resets: 15, http2_controls: no, http2_window: 1B}\n",
 	    "drover.yaml:1: limits.http2_resets: found 15; allowed an integer "
 	    "from 16 to 65535\n"
