@@ -390,6 +390,8 @@ daemon_keeper(int argc, char **argv)
 		{ "control-user", required_argument, NULL, 'u' },
 		{ "runtime", required_argument, NULL, 'd' },
 		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "resume", required_argument, NULL, 'm' },
+		{ "verify", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct keeper_args args = {
@@ -409,6 +411,11 @@ daemon_keeper(int argc, char **argv)
 		else if (opt == 'r' && str_u64(span_of(optarg), &fd) == 0 &&
 		    fd < INT_MAX)
 			args.ready_fd = (int)fd;
+		else if (opt == 'm' && str_u64(span_of(optarg), &fd) == 0 &&
+		    fd < INT_MAX)
+			args.manifest = (int)fd;
+		else if (opt == 'v' && argc == 2)
+			return keeper_verify(STDIN_FILENO);
 		else
 			return 2;
 	}
