@@ -37,6 +37,12 @@ struct control_args {
 	 */
 	int (*begun)(void *owner, struct control *c, struct err *err);
 
+	/*
+	 * To become that program, by an exec in place, once what was answered
+	 * is on its way: the herd goes on, and is taken over.
+	 */
+	void (*upgrade)(void *owner, const char *program);
+
 	/* It is over: 0 after a shutdown, else why. The loop is to be left. */
 	void (*ended)(void *owner, int r, const struct err *err);
 	void *owner;
@@ -95,6 +101,15 @@ json_t *control_plan(struct control *c, struct buf *errors);
 json_t *control_reload(struct control *c, struct buf *errors);
 
 void control_shutdown(struct control *c); /* the whole herd */
+
+/*
+ * Become another program (control/upgrade.h), or NULL: the one that stands
+ * where ours came from. done is called once it was tried, with NULL or why it
+ * cannot be; unless control_upgrade_forget() came before.
+ */
+int control_upgrade(struct control *c, const char *program,
+    void (*done)(void *arg, const char *why), void *arg, struct err *err);
+void control_upgrade_forget(struct control *c, void *arg);
 
 /* --- events --------------------------------------------------------------- */
 

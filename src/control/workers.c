@@ -22,6 +22,7 @@
 #include "control/publish.h"
 #include "control/records.h"
 #include "control/replica.h"
+#include "control/upgrade.h"
 #include "link/address.h"
 #include "link/worker_msg.h"
 #define LOG_SUBSYSTEM "control"
@@ -33,6 +34,7 @@
 #define STRANGERS_MAX 64
 #define BOARD_NAME "scoreboard"
 
+/* A place begins with it; what leaves in an upgrade gets more time. */
 static const struct instance_policy worker_policy = {
 	.start_ms = 10000,
 	.stop_ms = 30000,
@@ -74,8 +76,10 @@ spawn(struct worker *w)
 		.stop_timeout_ms = (uint32_t)worker_policy.stop_ms,
 		.note = note,
 	};
-	int n = note_worker(w, note, sizeof(note));
+	int n;
 
+	w->epoch = c->upgrade.epoch;
+	n = note_worker(w, note, sizeof(note));
 	if (n < 0)
 		return n;
 	spec.note_len = (size_t)n;
@@ -142,6 +146,7 @@ op_changed(void *owner, struct instance *in, enum instance_state from)
 
 	w->since = now;
 	event_post(w->control, &note);
+	upgrade_soon(w->control);
 }
 
 static const struct instance_ops ops = {
@@ -494,7 +499,10 @@ open_board(struct control *c, struct err *err)
 static int
 make_places(struct control *c, struct err *err)
 {
-	c->workers.n = c->conf->workers;
+	c->workers.lanes = c->conf->workers;
+	c->workers.n = 2 * c->workers.lanes < SCOREBOARD_WORKERS
+	    ? 2 * c->workers.lanes
+	    : SCOREBOARD_WORKERS;
 	c->workers.all = calloc(c->workers.n, sizeof(*c->workers.all));
 	if (c->workers.all == NULL)
 		return err_errno(err, -ENOMEM, "workers");
@@ -503,12 +511,14 @@ make_places(struct control *c, struct err *err)
 
 		w->control = c;
 		w->n = i;
+		w->lane = i;
+		w->policy = worker_policy;
 		w->io.fd = -1;
 		w->applied = UINT64_MAX;
 		w->since = loop_now(c->loop);
 		snprintf(w->slot, sizeof(w->slot), "proxy.%u", i);
 		loop_timer_init(&w->deadline, c->loop, on_deadline, w);
-		w->in = instance_new(&worker_policy, &ops, w, &c->rng);
+		w->in = instance_new(&w->policy, &ops, w, &c->rng);
 		if (w->in == NULL)
 			return err_errno(err, -ENOMEM, "workers");
 	}
@@ -562,26 +572,108 @@ workers_close(struct control *c)
 	records_close(c);
 }
 
+/* The longest that a tunnel may take to drain. */
+static uint64_t
+longest_drain(const struct control *c)
+{
+	uint64_t ms = worker_policy.stop_ms;
+
+	for (size_t i = 0; i < c->conf->nservices; i++) {
+		const struct conf_service *s = &c->conf->services[i];
+
+		if (s->stop.drain_ms > ms)
+			ms = s->stop.drain_ms;
+		if (s->stop.websocket_drain_ms > ms)
+			ms = s->stop.websocket_drain_ms;
+	}
+	return ms;
+}
+
 bool
 workers_adopt(
     struct control *c, const struct note *note, uint64_t child, pid_t pid)
 {
 	struct worker *w;
 
-	if (note->n >= c->workers.n || c->workers.all[note->n].child != 0)
+	if (note->n >= c->workers.n || note->lane >= c->workers.lanes ||
+	    c->workers.all[note->n].child != 0)
 		return false;
 	w = &c->workers.all[note->n];
+	w->lane = note->lane;
+	w->epoch = note->epoch;
 	w->child = child;
 	w->pid = pid;
 	w->restarts = note->restarts;
 	w->applied = 0; /* it may use anything until it says hello */
-	return instance_adopt(w->in, INSTANCE_STARTING, 0) == 0;
+	w->leaving = note->leaving;
+	if (w->leaving)
+		w->policy.stop_ms = longest_drain(c);
+	return instance_adopt(w->in,
+		   w->leaving ? INSTANCE_STOPPING : INSTANCE_STARTING, 0) == 0;
+}
+
+static bool
+is_served(const struct control *c, unsigned lane)
+{
+	for (unsigned i = 0; i < c->workers.n; i++)
+		if (c->workers.all[i].lane == lane &&
+		    instance_wanted(c->workers.all[i].in))
+			return true;
+	return false;
 }
 
 void
 workers_start(struct control *c)
 {
-	for (unsigned i = 0; i < c->workers.n; i++)
-		if (c->workers.all[i].child == 0)
-			instance_post(c->workers.all[i].in, INSTANCE_EV_WANT);
+	for (unsigned lane = 0; lane < c->workers.lanes; lane++)
+		if (!is_served(c, lane) && workers_begin(c, lane) == NULL)
+			log_error("proxy", "no place for worker %u", lane);
+}
+
+/* --- one after the other -------------------------------------------------- */
+
+static bool
+is_free(const struct worker *w)
+{
+	return w->child == 0 && !instance_wanted(w->in) &&
+	    !instance_has_process(w->in);
+}
+
+struct worker *
+workers_begin(struct control *c, unsigned lane)
+{
+	/* Its own place first: there it is found at every other start. */
+	for (unsigned i = 0; i < c->workers.n; i++) {
+		struct worker *w = &c->workers.all[(i + lane) % c->workers.n];
+
+		if (!is_free(w))
+			continue;
+		w->lane = lane;
+		w->leaving = false;
+		w->restarts = 0;
+		w->policy = worker_policy;
+		instance_post(w->in, INSTANCE_EV_WANT);
+		return w;
+	}
+	return NULL;
+}
+
+void
+workers_leave(struct worker *w)
+{
+	char note[NOTE_MAX];
+	int n;
+
+	w->leaving = true;
+	n = note_worker(w, note, sizeof(note));
+	if (n > 0 && w->child != 0)
+		(void)herd_note(w->control->herd, w->child, note, (size_t)n);
+	w->policy.stop_ms = longest_drain(w->control);
+	instance_post(w->in, INSTANCE_EV_UNWANT);
+}
+
+void
+workers_again(struct worker *w)
+{
+	instance_post(w->in, INSTANCE_EV_RECYCLE);
 }

@@ -29,6 +29,15 @@ bool workers_adopt(
     struct control *c, const struct note *note, uint64_t child, pid_t pid);
 void workers_start(struct control *c); /* those that do not run */
 
+/*
+ * Another worker for a lane, in a free place; NULL: there is none. One that
+ * leaves takes no new connections, and has as long as the services give their
+ * WebSockets. Again: a new process in the place of the old one.
+ */
+struct worker *workers_begin(struct control *c, unsigned lane);
+void workers_leave(struct worker *w);
+void workers_again(struct worker *w);
+
 void workers_hang_up(struct worker *w); /* it will connect again */
 
 /* What the herd says. */
