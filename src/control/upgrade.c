@@ -196,13 +196,6 @@ lane_holder(struct control *c, unsigned lane, bool new)
 	return NULL;
 }
 
-static bool
-has_failed(const struct worker *w)
-{
-	return instance_crashes(w->in) > 0 &&
-	    instance_state(w->in) == INSTANCE_BACKOFF;
-}
-
 /* One lane a step: true when all of it is new. */
 static bool
 replace(struct control *c, unsigned lane)
@@ -219,7 +212,7 @@ replace(struct control *c, unsigned lane)
 			workers_leave(old);
 		return true;
 	}
-	if (has_failed(new) && old != NULL) {
+	if (instance_crashes(new->in) > 0 && old != NULL) {
 		workers_leave(new);
 		give_up(c, new->slot, "the new worker does not get ready");
 	}

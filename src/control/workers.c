@@ -34,16 +34,6 @@
 #define STRANGERS_MAX 64
 #define BOARD_NAME "scoreboard"
 
-/* A place begins with it; what leaves in an upgrade gets more time. */
-static const struct instance_policy worker_policy = {
-	.start_ms = 10000,
-	.stop_ms = 30000,
-	.restart_first_ms = 0,
-	.restart_base_ms = 100,
-	.restart_max_ms = 5000,
-	.reset_ms = 10000,
-};
-
 /* --- the process ---------------------------------------------------------- */
 
 static void
@@ -73,7 +63,7 @@ spawn(struct worker *w)
 		.umask = 0077,
 		.rank = SPAWN_WORKER,
 		.stop_signal = SIGTERM,
-		.stop_timeout_ms = (uint32_t)worker_policy.stop_ms,
+		.stop_timeout_ms = (uint32_t)workers_policy.stop_ms,
 		.note = note,
 	};
 	int n;
@@ -512,7 +502,7 @@ make_places(struct control *c, struct err *err)
 		w->control = c;
 		w->n = i;
 		w->lane = i;
-		w->policy = worker_policy;
+		w->policy = workers_policy;
 		w->io.fd = -1;
 		w->applied = UINT64_MAX;
 		w->since = loop_now(c->loop);
@@ -570,110 +560,4 @@ workers_close(struct control *c)
 	scoreboard_free(c->workers.board);
 	fd_close(&c->workers.board_fd);
 	records_close(c);
-}
-
-/* The longest that a tunnel may take to drain. */
-static uint64_t
-longest_drain(const struct control *c)
-{
-	uint64_t ms = worker_policy.stop_ms;
-
-	for (size_t i = 0; i < c->conf->nservices; i++) {
-		const struct conf_service *s = &c->conf->services[i];
-
-		if (s->stop.drain_ms > ms)
-			ms = s->stop.drain_ms;
-		if (s->stop.websocket_drain_ms > ms)
-			ms = s->stop.websocket_drain_ms;
-	}
-	return ms;
-}
-
-bool
-workers_adopt(
-    struct control *c, const struct note *note, uint64_t child, pid_t pid)
-{
-	struct worker *w;
-
-	if (note->n >= c->workers.n || note->lane >= c->workers.lanes ||
-	    c->workers.all[note->n].child != 0)
-		return false;
-	w = &c->workers.all[note->n];
-	w->lane = note->lane;
-	w->epoch = note->epoch;
-	w->child = child;
-	w->pid = pid;
-	w->restarts = note->restarts;
-	w->applied = 0; /* it may use anything until it says hello */
-	w->leaving = note->leaving;
-	if (w->leaving)
-		w->policy.stop_ms = longest_drain(c);
-	return instance_adopt(w->in,
-		   w->leaving ? INSTANCE_STOPPING : INSTANCE_STARTING, 0) == 0;
-}
-
-static bool
-is_served(const struct control *c, unsigned lane)
-{
-	for (unsigned i = 0; i < c->workers.n; i++)
-		if (c->workers.all[i].lane == lane &&
-		    instance_wanted(c->workers.all[i].in))
-			return true;
-	return false;
-}
-
-void
-workers_start(struct control *c)
-{
-	for (unsigned lane = 0; lane < c->workers.lanes; lane++)
-		if (!is_served(c, lane) && workers_begin(c, lane) == NULL)
-			log_error("proxy", "no place for worker %u", lane);
-}
-
-/* --- one after the other -------------------------------------------------- */
-
-static bool
-is_free(const struct worker *w)
-{
-	return w->child == 0 && !instance_wanted(w->in) &&
-	    !instance_has_process(w->in);
-}
-
-struct worker *
-workers_begin(struct control *c, unsigned lane)
-{
-	/* Its own place first: there it is found at every other start. */
-	for (unsigned i = 0; i < c->workers.n; i++) {
-		struct worker *w = &c->workers.all[(i + lane) % c->workers.n];
-
-		if (!is_free(w))
-			continue;
-		w->lane = lane;
-		w->leaving = false;
-		w->restarts = 0;
-		w->policy = worker_policy;
-		instance_post(w->in, INSTANCE_EV_WANT);
-		return w;
-	}
-	return NULL;
-}
-
-void
-workers_leave(struct worker *w)
-{
-	char note[NOTE_MAX];
-	int n;
-
-	w->leaving = true;
-	n = note_worker(w, note, sizeof(note));
-	if (n > 0 && w->child != 0)
-		(void)herd_note(w->control->herd, w->child, note, (size_t)n);
-	w->policy.stop_ms = longest_drain(w->control);
-	instance_post(w->in, INSTANCE_EV_UNWANT);
-}
-
-void
-workers_again(struct worker *w)
-{
-	instance_post(w->in, INSTANCE_EV_RECYCLE);
 }

@@ -93,7 +93,8 @@ children_and_all_that_is_known_of_them_stay(void **state)
 	struct world *w = *state;
 	const char *env[] = { "A=1", NULL };
 	const char *argv[] = { "/bin/sh", "-c",
-		"echo begun; printf half; read x <&3; echo \" $x\"; exit 7", NULL };
+		"echo begun; printf half; read x <&3; echo \" $x\"; exit 7",
+		NULL };
 	const struct seen *gone = run_script(w, "echo last words; exit 3");
 	struct spawn_spec spec = spec_of(w, argv);
 	char incarnation[33], line[8] = "";
