@@ -135,7 +135,7 @@ def test_websockets_stay_where_they_are(herd, tmp_path):
         s.close()
     wait_for(lambda: not any(alive(pid) for pid in old))
     assert set(workers_of(d.status())) == new
-    assert len(d.status()["workers"]) == 2
+    wait_for(lambda: len(d.status()["workers"]) == 2)
 
 
 @pytest.mark.parametrize("path, why", (

@@ -10,10 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "keeper/manifest.h"
 #include "keeper_world.h"
 
 #define TIMES 10
@@ -87,38 +88,42 @@ it_is_another_program_with_the_same_pid(void **state)
 	assert_string_equal(after, drover);
 }
 
+/* Its first line is there, and half of the second, that ends after x. */
+static uint64_t
+start_half(struct world *w, int in)
+{
+	const char *argv[] = { "/bin/sh", "-c",
+		"echo begun; printf half; read x <&3; echo \" $x\"; exit 7",
+		NULL };
+	struct spawn_spec spec = spec_of(w, argv);
+
+	spec.note = "note";
+	spec.note_len = 4;
+	spec.nfds = 1;
+	assert_int_equal(herd_spawn(w->herd, &spec, &in), 0);
+	UNTIL(w, see(w, spec.id)->spawned == 1);
+	do
+		tail(w, "t.0");
+	while (w->answer_n < 2);
+	turn(w, 50);
+	return spec.id;
+}
+
 static void
 children_and_all_that_is_known_of_them_stay(void **state)
 {
 	struct world *w = *state;
-	const char *env[] = { "A=1", NULL };
-	const char *argv[] = { "/bin/sh", "-c",
-		"echo begun; printf half; read x <&3; echo \" $x\"; exit 7",
-		NULL };
-	const struct seen *gone = run_script(w, "echo last words; exit 3");
-	struct spawn_spec spec = spec_of(w, argv);
+	uint64_t gone = run_script(w, "echo last words; exit 3")->id, id;
 	char incarnation[33], line[8] = "";
-	uint64_t gone_id = gone->id, id;
-	const struct seen *s;
 	int in[2], held[2];
 
 	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(held, O_CLOEXEC), 0);
 	snprintf(
 	    incarnation, sizeof(incarnation), "%s", herd_incarnation(w->herd));
-	spec.env = env;
-	spec.note = "note";
-	spec.note_len = 4;
-	spec.nfds = 1;
-	id = spec.id;
-	assert_int_equal(herd_spawn(w->herd, &spec, &in[0]), 0);
-	UNTIL(w, see(w, id)->spawned == 1);
+	id = start_half(w, in[0]);
 	assert_int_equal(herd_put_fd(w->herd, "held", held[1]), 0);
 	close(held[1]);
-	do /* its first line is there, and half of the second soon */
-		tail(w, "t.0");
-	while (w->answer_n < 2);
-	turn(w, 50);
 
 	for (int i = 0; i < TIMES; i++)
 		assert_string_equal(upgrade_to(w, drover, true), "");
@@ -134,19 +139,58 @@ children_and_all_that_is_known_of_them_stay(void **state)
 	assert_string_equal(herd_incarnation(w->herd), incarnation);
 	assert_int_equal(herd_keeper_pid(w->herd), w->keeper);
 	assert_int_equal(herd_last_id(w->herd), id);
-	s = see(w, id);
-	assert_int_equal(s->manifest, 1);
-	assert_string_equal(s->note, "note");
-	s = see(w, gone_id);
-	assert_int_equal(s->manifest, 1);
-	assert_int_equal(s->exit.code, 3);
-	assert_string_equal(s->tail, "last words");
+	assert_int_equal(see(w, id)->manifest, 1);
+	assert_string_equal(see(w, id)->note, "note");
+	assert_int_equal(see(w, gone)->manifest, 1);
+	assert_int_equal(see(w, gone)->exit.code, 3);
+	assert_string_equal(see(w, gone)->tail, "last words");
 	assert_string_equal(w->fd_name, "held");
 	assert_int_equal(write(w->fd, "x", 1), 1);
 	assert_int_equal(read(held[0], line, sizeof(line)), 1);
 	close(held[0]);
 	close(in[0]);
 	close(in[1]);
+}
+
+static int
+check(const char *data, size_t n, struct err *err)
+{
+	int fd = memfd_create("manifest", MFD_CLOEXEC), r;
+	uint64_t sum;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write_all(fd, data, n), 0);
+	r = manifest_check(fd, &sum, err);
+	close(fd);
+	return r;
+}
+
+static void
+a_manifest_is_read_whole_or_not_at_all(void **state)
+{
+	static char data[1 << 16];
+	struct world *w = *state;
+	char path[PATH_MAX], script[PATH_MAX + 32];
+	struct err err;
+	size_t n;
+
+	run_script(w, "echo a line");
+	start_script(w, "exec sleep 60");
+	snprintf(script, sizeof(script), "#!/bin/sh\ncat >%s/copy\n", w->dir);
+	write_script(w, "copier", script, path);
+	upgrade_to(w, path, false);
+	n = read_text(w, "copy", data, sizeof(data));
+	assert_int_equal(check(data, n, &err), 0);
+	for (size_t less = 0; less < n; less++)
+		assert_true(check(data, less, &err) < 0);
+	data[n] = 0;
+	assert_true(check(data, n + 1, &err) < 0);
+	assert_non_null(strstr(err.text, "behind its end"));
+	data[4]++; /* its first message: of a newer version */
+	assert_true(check(data, n, &err) < 0);
+	assert_non_null(strstr(err.text, "a message of version 4; we read"));
+	data[4] = 1;
+	assert_true(check(data, n, &err) < 0);
 }
 
 static void
@@ -308,6 +352,7 @@ main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 		TEST(it_is_another_program_with_the_same_pid),
 		TEST(children_and_all_that_is_known_of_them_stay),
+		TEST(a_manifest_is_read_whole_or_not_at_all),
 		TEST(who_dies_meanwhile_is_heard_of),
 		TEST(orders_given_meanwhile_are_obeyed),
 		TEST(a_flood_of_output_goes_on_without_a_gap),
