@@ -190,8 +190,9 @@ workers_exited(struct worker *w, const struct spawn_exit *exit)
 {
 	char why[64];
 
-	log_warn(w->slot, "worker exited: %s",
-	    replica_exit_text(exit, why, sizeof(why)));
+	if (!w->leaving)
+		log_warn(w->slot, "worker exited: %s",
+		    replica_exit_text(exit, why, sizeof(why)));
 	forget_process(w);
 	instance_post(w->in, INSTANCE_EV_EXITED);
 }
