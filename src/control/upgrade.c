@@ -184,13 +184,13 @@ is_new(const struct control *c, const struct worker *w)
 
 /* The one that serves a lane, or is about to; NULL: none. */
 static struct worker *
-lane_holder(struct control *c, unsigned lane, bool new)
+lane_holder(struct control *c, unsigned lane, bool fresh)
 {
 	for (unsigned i = 0; i < c->workers.n; i++) {
 		struct worker *w = &c->workers.all[i];
 
 		if (w->lane == lane && instance_wanted(w->in) &&
-		    is_new(c, w) == new)
+		    is_new(c, w) == fresh)
 			return w;
 	}
 	return NULL;
@@ -201,20 +201,22 @@ static bool
 replace(struct control *c, unsigned lane)
 {
 	struct worker *old = lane_holder(c, lane, false);
-	struct worker *new = lane_holder(c, lane, true);
+	struct worker *next = lane_holder(c, lane, true);
 
-	if (new == NULL && old != NULL &&workers_begin(c, lane) == NULL)
-		workers_again(old); /* no place is free: in its own */
-	if (new == NULL)
+	/* Without a free place it waits for one that drains. */
+	if (next == NULL && workers_begin(c, lane) == NULL &&
+	    c->workers.lanes == c->workers.n && old != NULL)
+		workers_again(old); /* there never is one: in its own */
+	if (next == NULL)
 		return false;
-	if (instance_state(new->in) == INSTANCE_READY) {
+	if (instance_state(next->in) == INSTANCE_READY) {
 		if (old != NULL)
 			workers_leave(old);
 		return true;
 	}
-	if (instance_crashes(new->in) > 0 && old != NULL) {
-		workers_leave(new);
-		give_up(c, new->slot, "the new worker does not get ready");
+	if (instance_crashes(next->in) > 0 && old != NULL) {
+		workers_leave(next);
+		give_up(c, next->slot, "the new worker does not get ready");
 	}
 	return false;
 }

@@ -32,6 +32,7 @@
 #define BEAT_MAX_MS 2000
 #define BEAT_GRACE_MS 5000 /* after the spawn */
 #define STRANGERS_MAX 64
+#define SPARE_MIN 8 /* places for those that drain, at least */
 #define BOARD_NAME "scoreboard"
 
 /* --- the process ---------------------------------------------------------- */
@@ -490,10 +491,12 @@ open_board(struct control *c, struct err *err)
 static int
 make_places(struct control *c, struct err *err)
 {
-	c->workers.lanes = c->conf->workers;
-	c->workers.n = 2 * c->workers.lanes < SCOREBOARD_WORKERS
-	    ? 2 * c->workers.lanes
-	    : SCOREBOARD_WORKERS;
+	unsigned lanes = c->conf->workers;
+
+	c->workers.lanes = lanes;
+	c->workers.n = lanes + (lanes > SPARE_MIN ? lanes : SPARE_MIN);
+	if (c->workers.n > SCOREBOARD_WORKERS)
+		c->workers.n = SCOREBOARD_WORKERS;
 	c->workers.all = calloc(c->workers.n, sizeof(*c->workers.all));
 	if (c->workers.all == NULL)
 		return err_errno(err, -ENOMEM, "workers");

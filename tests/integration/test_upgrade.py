@@ -218,3 +218,23 @@ def test_lines_of_the_log_go_on(herd, tmp_path):
     wait_for(lambda: d.cli("logs", "a").stdout.count("line-") == 3)
     with open(Path(d.top["directories"]["logs"]) / "a.log", encoding="utf-8") as f:
         assert f.read().count("line-") == 3
+
+
+def test_while_all_places_drain_the_next_upgrade_waits_for_one(herd, tmp_path):
+    d = herd({"a": {"command": [sys.executable, "-c", ECHO], "readiness": {"path": "/"}, "stop": {"timeout": "1s"}}},
+             workers=1)
+    d.ready()
+    tunnels = []
+    for i in range(8):
+        tunnels.append(websocket(d.port, "/a/upgrade"))
+        upgrade(d, another(tmp_path, f"drover-{i}"))
+    tunnels.append(websocket(d.port, "/a/upgrade"))
+    assert d.cli("upgrade", another(tmp_path, "drover-8")).returncode == 0
+    wait_for(lambda: d.status()["upgrade"] == {"phase": "workers", "epoch": 9, "failed": ""})
+    assert all(echo(s, b"still here") for s in tunnels)
+    tunnels.pop(0).close()
+    wait_for(lambda: d.status()["upgrade"]["phase"] == "none")
+    assert all(echo(s, b"still here") for s in tunnels)
+    for s in tunnels:
+        s.close()
+    wait_for(lambda: len(d.status()["workers"]) == 1)
