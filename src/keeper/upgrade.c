@@ -24,6 +24,8 @@
 
 #define SUM_TEXT 16  /* hex digits */
 #define BEHIND_MS 10 /* until control is looked at again */
+#define TURNS 3	     /* one catches, one delivers */
+#define STOPPING "the herd is being ended"
 
 static void on_said(void *arg, unsigned what);
 static void on_late(void *arg);
@@ -132,27 +134,29 @@ block_signals(int how)
 }
 
 static void
-become(struct keeper *k)
+stay(struct keeper *k, const char *why)
+{
+	if (k->upgrade.turns > 0)
+		block_signals(SIG_UNBLOCK);
+	k->upgrade.turns = 0;
+	if (why != NULL)
+		answer(k, why);
+}
+
+static void
+become_now(struct keeper *k)
 {
 	struct upgrade *u = &k->upgrade;
 	struct err err;
 	char number[16];
-	int fd, error;
+	int fd = write_manifest(k, &err), error;
 
-	end_trial(k);
-	if (client_is_behind(k)) {
-		/* What waits for it in memory would be lost. */
-		loop_timer_arm(&u->timer, BEHIND_MS);
-		return;
-	}
-	fd = write_manifest(k, &err);
 	if (fd < 0) {
-		answer(k, err.text);
+		stay(k, err.text);
 		return;
 	}
 	snprintf(number, sizeof(number), "%d", fd);
 	log_info("upgrade", "becoming %s", u->program);
-	block_signals(SIG_BLOCK);
 	open_at_exec(fd);
 	manifest_each_fd(k, open_at_exec);
 	execl(u->program, "drover", "keeper", "--runtime", k->runtime,
@@ -160,8 +164,32 @@ become(struct keeper *k)
 	error = errno;
 	manifest_each_fd(k, closed_at_exec);
 	fd_close(&fd);
-	block_signals(SIG_UNBLOCK);
-	answer(k, strerror(error));
+	stay(k, strerror(error));
+}
+
+/*
+ * A signal that was caught stands in the loop, where an exec would lose it:
+ * block, give the loop the turns that it needs to deliver, and then go.
+ */
+static void
+become(struct keeper *k)
+{
+	struct upgrade *u = &k->upgrade;
+
+	end_trial(k);
+	if (k->stopping) {
+		stay(k, STOPPING);
+	} else if (client_is_behind(k)) {
+		/* What waits for it in memory would be lost. */
+		stay(k, NULL);
+		loop_timer_arm(&u->timer, BEHIND_MS);
+	} else if (u->turns < TURNS) {
+		if (u->turns++ == 0)
+			block_signals(SIG_BLOCK);
+		loop_timer_arm(&u->timer, 0);
+	} else {
+		become_now(k);
+	}
 }
 
 void
@@ -284,7 +312,7 @@ static const char *
 refuse(const struct keeper *k, const struct keeper_msg *m)
 {
 	if (k->stopping)
-		return "the herd is being ended";
+		return STOPPING;
 	if (m->id == 0 || m->text[0] != '/')
 		return "not the path of a program";
 	return NULL;
@@ -303,6 +331,7 @@ upgrade_begin(struct keeper *k, const struct keeper_msg *m)
 	u->really = m->flag;
 	u->nsaid = 0;
 	u->passed = false;
+	u->turns = 0;
 	u->until = loop_now(k->loop) + UPGRADE_TRIAL_MS;
 	u->program = strdup(m->text);
 	if (u->program == NULL)

@@ -9,8 +9,8 @@
  * read all of it. Then the keeper writes what it knows now, and execs the
  * program: the same process, with the same children, descriptors and locks,
  * and with the connection to control, that hears UPGRADED from whoever is on
- * the other side of the exec. Signals are blocked meanwhile; a child that dies
- * is reaped after.
+ * the other side of the exec. Signals are blocked meanwhile, and what was
+ * caught before is obeyed first; a child that dies is reaped after.
  *
  * Whatever goes wrong before is the text of UPGRADED, and this keeper goes on.
  */
@@ -33,9 +33,10 @@ struct keeper;
 struct upgrade {
 	uint64_t id; /* of the order; 0: none is under way */
 	char *program;
-	bool really;		       /* not only the trial */
-	bool passed;		       /* the trial */
-	uint64_t until;		       /* loop time: then it is given up */
+	bool really;	/* not only the trial */
+	bool passed;	/* the trial */
+	unsigned turns; /* since signals are blocked; 0: they are not */
+	uint64_t until; /* loop time: then it is given up */
 	char from[SPAWN_NAME_MAX + 1]; /* after: the version before */
 
 	struct process candidate;

@@ -268,6 +268,61 @@ a_flood_of_output_goes_on_without_a_gap(void **state)
 	}
 }
 
+/* The pids that whoever comes after a kill -9 would look for. */
+static unsigned
+recorded(struct world *w, pid_t pid, bool *there)
+{
+	static char sheet[128 + 4096 * 16 + 1];
+	unsigned n = 0;
+	uint64_t one;
+
+	*there = false;
+	assert_true(read_text(w, "herd", sheet, sizeof(sheet)) > 128);
+	for (size_t at = 128; at + 16 < sizeof(sheet); at += 16) {
+		memcpy(&one, sheet + at, sizeof(one));
+		n += one != 0;
+		*there |= one == (uint64_t)pid;
+	}
+	return n;
+}
+
+static void
+the_record_of_children_goes_on(void **state)
+{
+	struct world *w = *state;
+	pid_t first = start_script(w, "exec sleep 60")->pid;
+	uint64_t second = start_script(w, "exec sleep 60")->id;
+	pid_t third = start_script(w, "exec sleep 60")->pid;
+	bool there;
+
+	assert_string_equal(upgrade_to(w, drover, true), "");
+	kill(see(w, second)->pid, SIGKILL);
+	UNTIL(w, see(w, second)->exited == 1);
+	assert_int_equal(recorded(w, first, &there), 2);
+	assert_true(there);
+	assert_int_equal(recorded(w, third, &there), 2);
+	assert_true(there);
+	start_script(w, "exec sleep 60");
+	assert_int_equal(recorded(w, third, &there), 3);
+}
+
+static void
+a_signal_to_end_is_never_lost(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 60; i++) {
+		start_script(w, "exec sleep 60");
+		assert_int_equal(herd_upgrade(w->herd, drover, true), 0);
+		turn(w, (uint64_t)i % 20);
+		kill(w->keeper, SIGTERM);
+		assert_int_equal(await_keeper(w), 0);
+		hang_up(w);
+		keeper_start(w);
+		connect_herd(w);
+	}
+}
+
 static void
 a_trial_changes_nothing(void **state)
 {
@@ -356,6 +411,8 @@ main(void)
 		TEST(who_dies_meanwhile_is_heard_of),
 		TEST(orders_given_meanwhile_are_obeyed),
 		TEST(a_flood_of_output_goes_on_without_a_gap),
+		TEST(the_record_of_children_goes_on),
+		TEST(a_signal_to_end_is_never_lost),
 		TEST(a_trial_changes_nothing),
 		TEST(what_cannot_read_the_manifest_is_refused),
 		TEST(a_herd_that_is_ended_is_not_upgraded),
