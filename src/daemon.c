@@ -32,6 +32,7 @@
 #include "base/log.h"
 
 #define ERRORS_MAX 4096
+#define LEAVE_MS 2000 /* for an answer that nobody reads */
 
 struct daemon {
 	const char *config;
@@ -47,7 +48,9 @@ struct daemon {
 	struct loop_timer watchdog;
 	const struct conf *disk; /* NULL: errors says why */
 	struct buf errors;
-	bool again; /* the keeper is gone: begin anew */
+	bool again;	       /* the keeper is gone: begin anew */
+	char become[PATH_MAX]; /* the program of an upgrade; "" */
+	struct loop_timer leave;
 	int code;
 };
 
@@ -207,6 +210,27 @@ on_begun(void *owner, struct control *control, struct err *err)
 	return 0;
 }
 
+/* --- becoming another program --------------------------------------------- */
+
+static void
+on_leave(void *arg)
+{
+	struct daemon *d = arg;
+
+	loop_stop(d->loop);
+}
+
+/* Whoever was answered has the answer, or does not read it. */
+static void
+on_upgrade(void *owner, const char *program)
+{
+	struct daemon *d = owner;
+
+	snprintf(d->become, sizeof(d->become), "%s", program);
+	loop_timer_arm(&d->leave, LEAVE_MS);
+	admin_drain(d->admin, on_leave, d);
+}
+
 /* --- the end, and signals ------------------------------------------------- */
 
 static void
@@ -232,7 +256,7 @@ on_stop_signal(void *arg)
 		return;
 	}
 	if (d->admin != NULL)
-		admin_drain(d->admin);
+		admin_drain(d->admin, NULL, NULL);
 	control_shutdown(d->control);
 }
 
@@ -273,6 +297,7 @@ catch_signals(struct daemon *d)
 		r = loop_signal_init(
 		    &d->on_hup, d->loop, SIGHUP, on_reload_signal, d);
 	loop_timer_init(&d->watchdog, d->loop, on_watchdog, d);
+	loop_timer_init(&d->leave, d->loop, on_leave, d);
 	if (notify_watchdog_ms() > 0)
 		loop_timer_arm(&d->watchdog, 0);
 	return r;
@@ -288,6 +313,7 @@ connect_control(struct daemon *d, struct err *err)
 		.runtime = d->runtime,
 		.program = d->program,
 		.begun = on_begun,
+		.upgrade = on_upgrade,
 		.ended = on_ended,
 		.owner = d,
 	};
@@ -309,16 +335,30 @@ find_or_start_herd(struct daemon *d, struct err *err)
 	return r < 0 ? r : connect_control(d, err);
 }
 
+/* Ours; or what stands there now if it was replaced. */
 static int
-open_rooms(struct daemon *d, struct err *err)
+find_program(struct daemon *d, struct err *err)
 {
+	static const char replaced[] = " (deleted)";
+	const size_t r = sizeof(replaced) - 1;
 	ssize_t n = readlink(
 	    "/proc/self/exe", d->program, sizeof(d->program) - 1);
-	int r;
 
 	if (n < 0)
 		return err_errno(err, -errno, "/proc/self/exe");
 	d->program[n] = '\0';
+	if ((size_t)n > r && strcmp(d->program + n - r, replaced) == 0)
+		d->program[(size_t)n - r] = '\0';
+	return 0;
+}
+
+static int
+open_rooms(struct daemon *d, struct err *err)
+{
+	int r = find_program(d, err);
+
+	if (r < 0)
+		return r;
 	load(d);
 	r = find_runtime(d, err);
 	if (r < 0)
@@ -343,6 +383,7 @@ close_rooms(struct daemon *d)
 	control_free(d->control);
 	if (d->loop != NULL) {
 		loop_timer_done(&d->watchdog);
+		loop_timer_done(&d->leave);
 		loop_signal_done(&d->on_int);
 		loop_signal_done(&d->on_term);
 		loop_signal_done(&d->on_hup);
@@ -354,11 +395,21 @@ close_rooms(struct daemon *d)
 }
 
 static void
+run_again(const struct daemon *d, const char *program)
+{
+	execl(program, "drover", "run", "--config", d->config,
+	    d->attach ? "--attach" : (char *)NULL, (char *)NULL);
+	log_error("drover", "cannot run %s: %s", program, strerror(errno));
+}
+
+static void
 begin_again(const struct daemon *d)
 {
-	log_error("drover", "the keeper is gone: beginning anew");
-	execl(d->program, "drover", "run", "--config", d->config, (char *)NULL);
-	log_error("drover", "cannot begin anew: %s", strerror(errno));
+	if (d->become[0] != '\0')
+		run_again(d, d->become);
+	else
+		log_error("drover", "the keeper is gone: beginning anew");
+	run_again(d, "/proc/self/exe"); /* it is there, whatever was replaced */
 }
 
 int
@@ -376,7 +427,7 @@ daemon_run(const char *config, bool attach)
 	} else if (loop_run(d.loop) < 0)
 		d.code = 1;
 	close_rooms(&d);
-	if (d.again)
+	if (d.again || d.become[0] != '\0')
 		begin_again(&d);
 	return d.code;
 }
@@ -390,6 +441,8 @@ daemon_keeper(int argc, char **argv)
 		{ "control-user", required_argument, NULL, 'u' },
 		{ "runtime", required_argument, NULL, 'd' },
 		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "resume", required_argument, NULL, 'm' },
+		{ "verify", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct keeper_args args = {
@@ -409,6 +462,11 @@ daemon_keeper(int argc, char **argv)
 		else if (opt == 'r' && str_u64(span_of(optarg), &fd) == 0 &&
 		    fd < INT_MAX)
 			args.ready_fd = (int)fd;
+		else if (opt == 'm' && str_u64(span_of(optarg), &fd) == 0 &&
+		    fd < INT_MAX)
+			args.manifest = (int)fd;
+		else if (opt == 'v' && argc == 2)
+			return keeper_verify(STDIN_FILENO);
 		else
 			return 2;
 	}

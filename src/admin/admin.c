@@ -11,6 +11,7 @@
 
 #include "admin/call.h"
 #include "admin/input.h"
+#include "admin/upgrade.h"
 #define LOG_SUBSYSTEM "audit"
 #include "base/log.h"
 
@@ -216,13 +217,12 @@ admin_new(struct loop *loop, struct control *control,
 }
 
 void
-admin_drain(struct admin *admin)
+admin_drain(struct admin *admin, void (*drained)(void *arg), void *arg)
 {
-	if (admin->draining)
-		return;
+	if (!admin->draining)
+		streams_end(admin);
 	admin->draining = true;
-	streams_end(admin);
-	server_drain(admin->server, NULL, NULL);
+	server_drain(admin->server, drained, arg);
 }
 
 void
@@ -231,6 +231,7 @@ admin_free(struct admin *admin)
 	if (admin == NULL)
 		return;
 	streams_free(admin);
+	upgrade_end(admin);
 	loop_timer_done(&admin->beat);
 	server_free(admin->server);
 	free(admin->routes);

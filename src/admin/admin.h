@@ -47,8 +47,11 @@ struct admin_args {
 struct admin *admin_new(struct loop *loop, struct control *control,
     const struct admin_args *args, struct err *err);
 
-/* Take no new connections, end the streams; requests at hand are answered. */
-void admin_drain(struct admin *admin);
+/*
+ * Take no new connections, end the streams; requests at hand are answered, and
+ * then drained (NULL: nobody) is told. Again: that is replaced.
+ */
+void admin_drain(struct admin *admin, void (*drained)(void *arg), void *arg);
 
 /* Closes everything. Not from inside one of control's callbacks. */
 void admin_free(struct admin *admin);

@@ -3,11 +3,19 @@
 #include "admin/api.h"
 
 #include "admin/call.h"
+#include "admin/upgrade.h"
 
 /* clang-format off */
 static const struct api_value scale_body[] = {
 	{ "replicas", API_INTEGER, true, 0, CONF_REPLICAS_MAX,
 	    "how many instances are wanted" },
+	{ 0 },
+};
+
+static const struct api_value upgrade_body[] = {
+	{ "path", API_STRING, false, 0, 0,
+	    "the program to become; when left out, the one that stands where "
+	    "the daemon's came from" },
 	{ 0 },
 };
 
@@ -114,6 +122,13 @@ const struct api_route api_routes[] = {
 	    .status = 200, .type = JSON,
 	    .text = "The nodes that the registry knows.",
 	    .answer = "cluster, epoch, nodes and their services"),
+	ROUTE(POST, "/v1/upgrade", ADMIN, .change = true,
+	    .handler = on_upgrade, .body = upgrade_body,
+	    .status = 202, .type = JSON,
+	    .text = "Become another program, without losing a request: "
+	    "control, the workers one by one, and the keeper.",
+	    .answer = "that it has begun; upgrade in the status says how far "
+	    "it is"),
 	ROUTE(POST, "/v1/shutdown", ADMIN, .change = true,
 	    .handler = on_shutdown, .status = 202, .type = JSON,
 	    .text = "Drain and end the whole herd, drover included.",

@@ -26,6 +26,7 @@ struct admin {
 	struct role_rules rules;
 	struct list streams;
 	unsigned nstreams;
+	struct request *upgrading; /* waits for its answer, or NULL */
 	bool draining;
 	struct loop_timer beat; /* keeps idle event streams alive */
 	struct {

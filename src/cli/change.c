@@ -2,7 +2,10 @@
 
 /* The commands that change something, and wait for it when asked to. */
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -252,6 +255,87 @@ run_reload(const struct invocation *in)
 	if (r == CLI_OK)
 		r = reload(in, before);
 	json_decref(before);
+	return r;
+}
+
+/* --- upgrade -------------------------------------------------------------- */
+
+/* CLI_OK with {"path"} or NULL, which the caller frees. */
+static int
+upgrade_body(const struct invocation *in, json_t **body)
+{
+	char path[PATH_MAX];
+
+	*body = NULL;
+	if (in->nargs == 0)
+		return CLI_OK;
+	if (realpath(in->args[0], path) == NULL) {
+		fprintf(stderr, "drover upgrade: %s: %s\n", in->args[0],
+		    strerror(errno));
+		return CLI_ERROR;
+	}
+	*body = json_pack("{s:s}", "path", path);
+	return *body != NULL ? CLI_OK : print_failed("upgrade");
+}
+
+static int
+upgrade_now(const struct invocation *in, json_int_t *epoch)
+{
+	json_t *status;
+	int r = remote_call(in, "GET", "/v1/status", NULL, &status);
+
+	if (r == CLI_OK)
+		*epoch = json_number(
+		    json_object_get(status, "upgrade"), "epoch");
+	json_decref(status);
+	return r;
+}
+
+static int
+upgrade_wait(const struct invocation *in, json_int_t epoch)
+{
+	const struct wait_goal goal = {
+		.kind = WAIT_UPGRADED, .target = "/v1/status", .epoch = epoch
+	};
+	json_t *view;
+	const json_t *upgrade;
+	const char *failed;
+	int r = wait_for(in, &goal, &view);
+
+	if (r != CLI_OK)
+		return r;
+	upgrade = json_object_get(view, "upgrade");
+	failed = json_text(upgrade, "failed");
+	if (failed[0] != '\0') {
+		fprintf(stderr, "drover upgrade: given up: %s\n", failed);
+		r = CLI_ERROR;
+	} else if (in->given & OPT_JSON)
+		r = print_json(upgrade);
+	else
+		r = puts("upgraded") < 0;
+	json_decref(view);
+	return r;
+}
+
+int
+run_upgrade(const struct invocation *in)
+{
+	json_int_t epoch = 0;
+	json_t *body, *answer = NULL;
+	int r = upgrade_body(in, &body);
+
+	if (r == CLI_OK && (in->given & OPT_WAIT))
+		r = upgrade_now(in, &epoch);
+	if (r == CLI_OK)
+		r = remote_call(in, "POST", "/v1/upgrade", body, &answer);
+	if (r == CLI_OK && (in->given & OPT_WAIT))
+		r = upgrade_wait(in, epoch);
+	else if (r == CLI_OK && (in->given & OPT_JSON))
+		r = print_json(answer);
+	else if (r == CLI_OK)
+		r = puts("upgrading") < 0;
+	json_decref(body);
+	json_decref(answer);
 	return r;
 }
 

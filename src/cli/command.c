@@ -113,6 +113,15 @@ const struct command commands[] = {
 	    .brief = "show the nodes that the registry knows",
 	    .text = "Each with its address and how it is.",
 	    .run = run_nodes },
+	{ .name = "upgrade", .args = "[path]", .max = 1,
+	    .options = OPTS_CHANGE, .role = "admin",
+	    .brief = "become another drover without losing a request",
+	    .text = "Without a path: the program that stands where the "
+	    "daemon's came from, once a package has replaced it.\n"
+	    "Control and keeper become it in place, the workers are replaced "
+	    "one by one; services go on as they are. A program that cannot "
+	    "take over is refused, and nothing is changed.",
+	    .run = run_upgrade },
 	{ .name = "shutdown", .args = "", .options = OPTS_CHANGE,
 	    .role = "admin",
 	    .brief = "drain and end the herd and the daemon",

@@ -24,6 +24,7 @@ int run_stop(const struct invocation *in);
 int run_restart(const struct invocation *in);
 int run_scale(const struct invocation *in);
 int run_reload(const struct invocation *in);
+int run_upgrade(const struct invocation *in);
 int run_shutdown(const struct invocation *in);
 
 int run_logs(const struct invocation *in); /* follow.c */

@@ -301,6 +301,19 @@ show_registry(const json_t *registry, struct buf *out)
 	    reason[0] != '\0' ? ": " : "", reason);
 }
 
+static int
+show_upgrade(const json_t *upgrade, struct buf *out)
+{
+	const char *failed = json_text(upgrade, "failed");
+	const char *phase = json_text(upgrade, "phase");
+
+	if (phase[0] != '\0' && strcmp(phase, "none") != 0)
+		return buf_printf(out, "\nan upgrade is at the %s\n", phase);
+	if (failed[0] == '\0')
+		return 0;
+	return buf_printf(out, "\nthe upgrade was given up: %s\n", failed);
+}
+
 int
 show_status(const json_t *status, bool colour, struct buf *out)
 {
@@ -327,6 +340,8 @@ show_status(const json_t *status, bool colour, struct buf *out)
 	table_done(&t);
 	if (r == 0)
 		r = show_registry(json_object_get(status, "registry"), out);
+	if (r == 0)
+		r = show_upgrade(json_object_get(status, "upgrade"), out);
 	return r;
 }
 

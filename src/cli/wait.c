@@ -174,6 +174,19 @@ judge_reloaded(
 	return true;
 }
 
+static bool
+judge_upgraded(const json_t *view, json_int_t epoch, char *why, size_t size)
+{
+	const json_t *upgrade = json_object_get(view, "upgrade");
+
+	if (json_number(upgrade, "epoch") > epoch &&
+	    strcmp(json_text(upgrade, "phase"), "none") == 0)
+		return true;
+	snprintf(why, size, "the upgrade has come to the %s",
+	    json_text(upgrade, "phase"));
+	return false;
+}
+
 bool
 wait_judge(
     const struct wait_goal *goal, const json_t *view, char *why, size_t size)
@@ -187,6 +200,8 @@ wait_judge(
 		return judge_scaled(view, goal->replicas, why, size);
 	case WAIT_RELOADED:
 		return judge_reloaded(goal, view, why, size);
+	case WAIT_UPGRADED:
+		return judge_upgraded(view, goal->epoch, why, size);
 	}
 	return false;
 }

@@ -19,6 +19,7 @@ enum wait_kind {
 	WAIT_DOWN,     /* stopped, without a process */
 	WAIT_SCALED,   /* ready, with that many processes */
 	WAIT_RELOADED, /* each service that `changes` names is up */
+	WAIT_UPGRADED, /* the upgrade after `epoch` has ended, or failed */
 };
 
 struct wait_goal {
@@ -27,6 +28,7 @@ struct wait_goal {
 	const json_t *before;  /* array of pids that must be gone; or NULL */
 	const json_t *changes; /* RELOADED */
 	json_int_t replicas;   /* SCALED */
+	json_int_t epoch;      /* UPGRADED */
 };
 
 /* Done; or not, with why. */

@@ -30,6 +30,7 @@
 #include "control/sample.h"
 #include "control/service.h"
 #include "control/state.h"
+#include "control/upgrade.h"
 #include "control/workers.h"
 #define LOG_SUBSYSTEM "control"
 #include "base/log.h"
@@ -121,6 +122,7 @@ set_going(struct control *c)
 	LIST_EACH_SAFE (s, &c->services, struct service, link)
 		service_settle(s);
 	workers_start(c);
+	upgrade_soon(c);
 	enroll_begin(c);
 	certificates_begin(c);
 	sample_begin(c);
@@ -267,6 +269,9 @@ on_fd(void *owner, const char *name, int fd)
 		return;
 	} else if (strcmp(name, CERTIFICATES_FD) == 0) {
 		certificates_adopt(c, fd);
+	} else if (strcmp(name, UPGRADE_FD) == 0) {
+		upgrade_adopt(c, fd);
+		return;
 	} else if (listeners_adopt(c, name, fd)) {
 		return;
 	}
@@ -361,6 +366,12 @@ on_lost(void *owner, const struct err *why)
 		end(c, -EPIPE, why);
 }
 
+static void
+on_upgraded(void *owner, const char *why)
+{
+	upgrade_answered(owner, why);
+}
+
 static const struct herd_ops herd_ops = {
 	.child = on_child,
 	.fd = on_fd,
@@ -369,6 +380,7 @@ static const struct herd_ops herd_ops = {
 	.spawn_failed = on_spawn_failed,
 	.exited = on_exited,
 	.line = on_line,
+	.upgraded = on_upgraded,
 	.lost = on_lost,
 };
 
@@ -392,6 +404,7 @@ init(struct control *c, struct loop *loop, const struct control_args *args)
 	listeners_init(c);
 	certificates_init(c);
 	event_init(c);
+	upgrade_open(c);
 	readers_init(c);
 	rand_bytes(&seed, sizeof(seed));
 	rng_seed(&c->rng, seed);
@@ -440,6 +453,7 @@ control_free(struct control *c)
 		return;
 	sample_end(c);
 	access_close(c);
+	upgrade_close(c);
 	enroll_close(c);
 	free_services(c);
 	adopt_done(c);

@@ -37,6 +37,12 @@ struct control_args {
 	 */
 	int (*begun)(void *owner, struct control *c, struct err *err);
 
+	/*
+	 * To become that program, by an exec in place, once what was answered
+	 * is on its way: the herd goes on, and is taken over.
+	 */
+	void (*upgrade)(void *owner, const char *program);
+
 	/* It is over: 0 after a shutdown, else why. The loop is to be left. */
 	void (*ended)(void *owner, int r, const struct err *err);
 	void *owner;
@@ -131,5 +137,16 @@ struct control_logs {
 int control_logs(struct control *c, const char *name, uint64_t since_wall_ms,
     unsigned lines, bool follow, struct control_logs *logs, struct err *err);
 void control_logs_cancel(struct control *c, struct control_logs *logs);
+
+/* --- upgrade -------------------------------------------------------------- */
+
+/*
+ * Become another program (control/upgrade.h), or NULL: the one that stands
+ * where ours came from. done is called once it was tried, with NULL or why it
+ * cannot be; unless control_upgrade_forget() came before.
+ */
+int control_upgrade(struct control *c, const char *program,
+    void (*done)(void *arg, const char *why), void *arg, struct err *err);
+void control_upgrade_forget(struct control *c, void *arg);
 
 #endif /* CONTROL_CONTROL_H */

@@ -32,6 +32,7 @@ struct herd {
 	uint64_t last_id;
 	struct herd_host host;
 
+	uint64_t last_upgrade;
 	uint64_t last_tail;
 	struct list tails;   /* struct tail, asked and not answered */
 	struct list follows; /* struct follow */
@@ -232,6 +233,10 @@ take(struct herd *h, const struct keeper_msg *m, int *fds, unsigned nfds)
 		break;
 	case KEEPER_MSG_LINES:
 		take_lines(h, m);
+		break;
+	case KEEPER_MSG_UPGRADED:
+		if (m->id == h->last_upgrade)
+			h->ops->upgraded(h->owner, m->text);
 		break;
 	default:
 		break; /* an order is ours to give: it means nothing here */
@@ -479,6 +484,17 @@ herd_shutdown(struct herd *h)
 	const struct keeper_msg m = { .type = KEEPER_MSG_SHUTDOWN };
 
 	return order(h, &m, NULL, 0);
+}
+
+int
+herd_upgrade(struct herd *h, const char *program, bool really)
+{
+	const struct keeper_msg m = { .type = KEEPER_MSG_UPGRADE,
+		.id = ++h->last_upgrade,
+		.text = program,
+		.flag = really };
+
+	return h->version < 3 ? -EPROTONOSUPPORT : order(h, &m, NULL, 0);
 }
 
 int

@@ -63,6 +63,9 @@ struct herd_ops {
 	    struct span tail);
 	void (*line)(void *owner, const struct herd_line *line); /* followed */
 
+	/* The answer to herd_upgrade(): NULL, or why not. */
+	void (*upgraded)(void *owner, const char *why);
+
 	/* The keeper is gone, or spoke nonsense. The herd is dead with it. */
 	void (*lost)(void *owner, const struct err *why);
 };
@@ -93,6 +96,14 @@ int herd_drop_fd(struct herd *herd, const char *name);
 
 /* The end of the herd: the keeper drains by rank and exits. */
 int herd_shutdown(struct herd *herd);
+
+/*
+ * The keeper becomes that program, in place; or, if not really, says whether
+ * it could. upgraded() is called in any case. -EPROTONOSUPPORT: it is of a
+ * version that cannot.
+ */
+int herd_upgrade(
+    struct herd *herd, const char *program, bool really) MUST_CHECK;
 
 /* Where lines go: log files below folder (or the journal), rotated at size. */
 int herd_set_logs(struct herd *herd, const char *folder, uint64_t size,

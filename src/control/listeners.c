@@ -89,7 +89,7 @@ is_unix(const struct listener *l)
 static unsigned
 sockets(const struct control *c, const struct listener *l)
 {
-	return is_unix(l) ? 1 : c->workers.n;
+	return is_unix(l) ? 1 : c->workers.lanes;
 }
 
 /* --- binding -------------------------------------------------------------- */
@@ -363,7 +363,7 @@ listeners_send(struct control *c, struct worker *w)
 	int fds[WORKER_MSG_FDS];
 
 	LIST_EACH (l, &c->workers.listeners, struct listener, link) {
-		int fd = l->fds[is_unix(l) ? 0 : w->n];
+		int fd = l->fds[is_unix(l) ? 0 : w->lane];
 
 		if (fd < 0 || m.nids == WORKER_MSG_FDS)
 			continue;

@@ -34,8 +34,10 @@ note_replica(const struct replica *r, char *text, size_t size)
 int
 note_worker(const struct worker *w, char *text, size_t size)
 {
-	return encode(json_pack("{ss si si}", "kind", "worker", "n", (int)w->n,
-			  "restarts", (int)w->restarts),
+	return encode(
+	    json_pack("{ss si si si sI sb}", "kind", "worker", "n", (int)w->n,
+		"restarts", (int)w->restarts, "lane", (int)w->lane, "epoch",
+		(json_int_t)w->epoch, "leaving", w->leaving),
 	    text, size);
 }
 
@@ -69,18 +71,23 @@ static int
 parse_fields(struct note *note, json_t *o)
 {
 	const char *kind = "", *service = "", *address = "", *state = "ready";
-	int n = 0, port = 0, crashes = 0, restarts = 0, extra = 0;
-	json_int_t ready = 0, hash = 0;
+	int n = 0, port = 0, crashes = 0, restarts = 0, extra = 0, lane = -1;
+	int leaving = 0;
+	json_int_t ready = 0, hash = 0, epoch = 0;
 
 	note->cell = -1;
-	if (json_unpack(o, "{s:s s?s s?i s?s s?i s?i s?s s?i s?i s?b s?I s?I}",
+	if (json_unpack(o,
+		"{s:s s?s s?i s?s s?i s?i s?s s?i s?i s?b s?I s?I "
+		"s?i s?I s?b}",
 		"kind", &kind, "service", &service, "n", &n, "address",
 		&address, "port", &port, "cell", &note->cell, "state", &state,
 		"crashes", &crashes, "restarts", &restarts, "extra", &extra,
-		"ready_at", &ready, "spawn_hash", &hash) < 0)
+		"ready_at", &ready, "spawn_hash", &hash, "lane", &lane, "epoch",
+		&epoch, "leaving", &leaving) < 0)
 		return -EINVAL;
 	if (n < 0 || port < 0 || port > 65535 || crashes < 0 || restarts < 0 ||
-	    note->cell < -1 || note->cell >= SCOREBOARD_ENDPOINTS ||
+	    epoch < 0 || epoch > UINT32_MAX || note->cell < -1 ||
+	    note->cell >= SCOREBOARD_ENDPOINTS ||
 	    str_copy(note->service, sizeof(note->service), span_of(service)) <
 		0 ||
 	    str_copy(note->address, sizeof(note->address), span_of(address)) <
@@ -92,6 +99,9 @@ parse_fields(struct note *note, json_t *o)
 	note->crashes = (unsigned)crashes;
 	note->restarts = (unsigned)restarts;
 	note->extra = extra != 0;
+	note->lane = lane < 0 ? note->n : (unsigned)lane;
+	note->epoch = (uint32_t)epoch;
+	note->leaving = leaving != 0;
 	note->ready_wall = (uint64_t)ready;
 	note->spawn_hash = (uint64_t)hash;
 	return parse_kind(kind, &note->kind);

@@ -27,7 +27,10 @@ struct note {
 	int cell;
 	enum instance_state state;
 	unsigned crashes, restarts;
-	bool extra; /* not the current one of its place */
+	bool extra;	/* not the current one of its place */
+	unsigned lane;	/* of a worker; n where none was written */
+	uint32_t epoch; /* of a worker */
+	bool leaving;	/* of a worker: told to end */
 	uint64_t ready_wall;
 	uint64_t spawn_hash; /* of the configuration it was started with */
 };

@@ -14,6 +14,8 @@
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
 
+#include <limits.h>
+
 #include "base/list.h"
 #include "base/rotate.h"
 #include "base/rand.h"
@@ -152,8 +154,12 @@ struct service {
 
 struct worker {
 	struct control *control;
-	unsigned n;
-	char slot[20]; /* proxy.0 */
+	unsigned n;	/* its place, and its cells in the scoreboard */
+	unsigned lane;	/* which of the sockets of each listener it has */
+	uint32_t epoch; /* the upgrade that started it */
+	bool leaving;	/* told to end by an upgrade */
+	char slot[20];	/* proxy.0 */
+	struct instance_policy policy;
 	struct instance *in;
 	struct loop_timer deadline;
 	struct loop_later later;
@@ -194,6 +200,18 @@ struct ghost {
 	unsigned port;
 	char path[ADDRESS_MAX]; /* socket to unlink; "" */
 	uint64_t generation;	/* free when all applied this one */
+};
+
+/* --- upgrade.h --------------------------------------------------------------
+ */
+
+#define UPGRADE_FAILED_MAX 256
+
+enum upgrade_phase {
+	UPGRADE_NONE,
+	UPGRADE_TRIAL,
+	UPGRADE_WORKERS,
+	UPGRADE_KEEPER
 };
 
 /* --- the house ------------------------------------------------------------ */
@@ -243,7 +261,8 @@ struct control {
 		struct records *records; /* NULL: could not be made */
 		int records_fd;
 		struct worker *all;
-		unsigned n;
+		unsigned n;	/* places: more than lanes, for upgrades */
+		unsigned lanes; /* workers that serve: conf->workers */
 		int listen_fd;
 		struct loop_io accept;
 		struct list strangers; /* connected, no hello yet */
@@ -271,6 +290,19 @@ struct control {
 		} early[HEALTH_EARLY_MAX];
 		unsigned next;
 	} notify;
+
+	struct {
+		uint32_t epoch;
+		enum upgrade_phase phase;
+		int fd;	    /* what the next control is to know; -1: nothing */
+		bool asked; /* the keeper, by this process */
+		bool leaving; /* this process is about to become another */
+		char failed[UPGRADE_FAILED_MAX]; /* the last one, why; "" */
+		char program[PATH_MAX];
+		struct loop_later later;
+		void (*done)(void *arg, const char *why); /* of the trial */
+		void *arg;
+	} upgrade;
 
 	struct {
 		struct list watches;

@@ -13,6 +13,7 @@
 #include "control/replica.h"
 #include "control/sample.h"
 #include "control/service.h"
+#include "control/upgrade.h"
 #include "redis/url.h"
 
 #ifndef PACKAGE_VERSION
@@ -269,8 +270,11 @@ workers_json(struct control *c)
 	for (unsigned i = 0; i < c->workers.n; i++) {
 		const struct worker *w = &c->workers.all[i];
 		struct scoreboard_worker_view v = { 0 };
-		json_t *o = json_object();
+		json_t *o;
 
+		if (!instance_wanted(w->in) && w->child == 0)
+			continue; /* a place for an upgrade */
+		o = json_object();
 		(void)scoreboard_worker_view(c->workers.board, i, &v);
 		put(o, "pid", positive(w->pid));
 		put(o, "state",
@@ -309,6 +313,7 @@ control_status(struct control *c)
 	put(o, "listen", addresses_json(c));
 	put(o, "registry", registry_json(c));
 	put(o, "workers", workers_json(c));
+	put(o, "upgrade", upgrade_json(c));
 	put(o, "services", control_services(c));
 	return o;
 }

@@ -22,6 +22,7 @@
 #include "control/publish.h"
 #include "control/records.h"
 #include "control/replica.h"
+#include "control/upgrade.h"
 #include "link/address.h"
 #include "link/worker_msg.h"
 #define LOG_SUBSYSTEM "control"
@@ -31,16 +32,8 @@
 #define BEAT_MAX_MS 2000
 #define BEAT_GRACE_MS 5000 /* after the spawn */
 #define STRANGERS_MAX 64
+#define SPARE_MIN 8 /* places for those that drain, at least */
 #define BOARD_NAME "scoreboard"
-
-static const struct instance_policy worker_policy = {
-	.start_ms = 10000,
-	.stop_ms = 30000,
-	.restart_first_ms = 0,
-	.restart_base_ms = 100,
-	.restart_max_ms = 5000,
-	.reset_ms = 10000,
-};
 
 /* --- the process ---------------------------------------------------------- */
 
@@ -71,11 +64,13 @@ spawn(struct worker *w)
 		.umask = 0077,
 		.rank = SPAWN_WORKER,
 		.stop_signal = SIGTERM,
-		.stop_timeout_ms = (uint32_t)worker_policy.stop_ms,
+		.stop_timeout_ms = (uint32_t)workers_policy.stop_ms,
 		.note = note,
 	};
-	int n = note_worker(w, note, sizeof(note));
+	int n;
 
+	w->epoch = c->upgrade.epoch;
+	n = note_worker(w, note, sizeof(note));
 	if (n < 0)
 		return n;
 	spec.note_len = (size_t)n;
@@ -142,6 +137,7 @@ op_changed(void *owner, struct instance *in, enum instance_state from)
 
 	w->since = now;
 	event_post(w->control, &note);
+	upgrade_soon(w->control);
 }
 
 static const struct instance_ops ops = {
@@ -195,8 +191,9 @@ workers_exited(struct worker *w, const struct spawn_exit *exit)
 {
 	char why[64];
 
-	log_warn(w->slot, "worker exited: %s",
-	    replica_exit_text(exit, why, sizeof(why)));
+	if (!w->leaving)
+		log_warn(w->slot, "worker exited: %s",
+		    replica_exit_text(exit, why, sizeof(why)));
 	forget_process(w);
 	instance_post(w->in, INSTANCE_EV_EXITED);
 }
@@ -494,7 +491,12 @@ open_board(struct control *c, struct err *err)
 static int
 make_places(struct control *c, struct err *err)
 {
-	c->workers.n = c->conf->workers;
+	unsigned lanes = c->conf->workers;
+
+	c->workers.lanes = lanes;
+	c->workers.n = lanes + (lanes > SPARE_MIN ? lanes : SPARE_MIN);
+	if (c->workers.n > SCOREBOARD_WORKERS)
+		c->workers.n = SCOREBOARD_WORKERS;
 	c->workers.all = calloc(c->workers.n, sizeof(*c->workers.all));
 	if (c->workers.all == NULL)
 		return err_errno(err, -ENOMEM, "workers");
@@ -503,12 +505,14 @@ make_places(struct control *c, struct err *err)
 
 		w->control = c;
 		w->n = i;
+		w->lane = i;
+		w->policy = workers_policy;
 		w->io.fd = -1;
 		w->applied = UINT64_MAX;
 		w->since = loop_now(c->loop);
 		snprintf(w->slot, sizeof(w->slot), "proxy.%u", i);
 		loop_timer_init(&w->deadline, c->loop, on_deadline, w);
-		w->in = instance_new(&worker_policy, &ops, w, &c->rng);
+		w->in = instance_new(&w->policy, &ops, w, &c->rng);
 		if (w->in == NULL)
 			return err_errno(err, -ENOMEM, "workers");
 	}
@@ -560,28 +564,4 @@ workers_close(struct control *c)
 	scoreboard_free(c->workers.board);
 	fd_close(&c->workers.board_fd);
 	records_close(c);
-}
-
-bool
-workers_adopt(
-    struct control *c, const struct note *note, uint64_t child, pid_t pid)
-{
-	struct worker *w;
-
-	if (note->n >= c->workers.n || c->workers.all[note->n].child != 0)
-		return false;
-	w = &c->workers.all[note->n];
-	w->child = child;
-	w->pid = pid;
-	w->restarts = note->restarts;
-	w->applied = 0; /* it may use anything until it says hello */
-	return instance_adopt(w->in, INSTANCE_STARTING, 0) == 0;
-}
-
-void
-workers_start(struct control *c)
-{
-	for (unsigned i = 0; i < c->workers.n; i++)
-		if (c->workers.all[i].child == 0)
-			instance_post(c->workers.all[i].in, INSTANCE_EV_WANT);
 }

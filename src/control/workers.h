@@ -24,10 +24,28 @@ int workers_adopt_board(struct control *c, int fd, struct err *err) MUST_CHECK;
 int workers_adopt_records(
     struct control *c, int fd, struct err *err) MUST_CHECK;
 
+/* --- lanes.c -------------------------------------------------------------- */
+
+/*
+ * A listener has a socket for each of `workers:`, a lane; a worker serves one.
+ * There are more places for workers than lanes, so that a new one can begin
+ * while the old one of its lane drains.
+ */
+extern const struct instance_policy workers_policy; /* a place begins with */
+
 /* A worker that runs already; false if there is no such place. */
 bool workers_adopt(
     struct control *c, const struct note *note, uint64_t child, pid_t pid);
 void workers_start(struct control *c); /* those that do not run */
+
+/*
+ * Another worker for a lane, in a free place; NULL: there is none. One that
+ * leaves takes no new connections, and has as long as the services give their
+ * WebSockets. Again: a new process in the place of the old one.
+ */
+struct worker *workers_begin(struct control *c, unsigned lane);
+void workers_leave(struct worker *w);
+void workers_again(struct worker *w);
 
 void workers_hang_up(struct worker *w); /* it will connect again */
 

@@ -136,6 +136,15 @@ on_report(void *arg, unsigned what)
 	read_report(arg);
 }
 
+void
+child_watch(struct child *c)
+{
+	loop_io_init(
+	    &c->report, c->keeper->loop, c->process.report, on_report, c);
+	if (loop_io_want(&c->report, LOOP_READ) < 0)
+		log_warn("loop", "no memory to watch a start");
+}
+
 static bool
 name_is_plain(const char *s)
 {
@@ -298,9 +307,7 @@ adopt_child(struct child *c)
 	list_push(&k->children, &c->link);
 	k->nchildren++;
 	k->nalive++;
-	loop_io_init(&c->report, k->loop, c->process.report, on_report, c);
-	if (loop_io_want(&c->report, LOOP_READ) < 0)
-		log_warn("loop", "no memory to watch a start");
+	child_watch(c);
 	if (process_go(&c->process) < 0)
 		log_warn(c->slot->name, "died before its start");
 	return 0; /* its exit tells the rest */
@@ -482,7 +489,8 @@ judge_orphan(void *arg, pid_t pid)
 	int r;
 
 	/* It is our child: its pid is not recycled before we reap it. */
-	if (find_alive(k, pid) != NULL || process_start_time(pid) == 0)
+	if (find_alive(k, pid) != NULL || upgrade_is_candidate(k, pid) ||
+	    process_start_time(pid) == 0)
 		return;
 	r = belongs_to_the_living(k, pid);
 	if (r == -EAGAIN)

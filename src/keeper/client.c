@@ -29,12 +29,6 @@ struct client {
 	uint32_t version; /* 0 until its hello */
 };
 
-struct kept_fd {
-	struct link link;
-	int fd;
-	char name[SPAWN_NAME_MAX + 1];
-};
-
 /* --- talking -------------------------------------------------------------- */
 
 static void
@@ -83,6 +77,12 @@ client_tell(struct keeper *k, const struct keeper_msg *m, int fd)
 }
 
 bool
+client_is_behind(const struct keeper *k)
+{
+	return k->current != NULL && k->current->conn.queued > 0;
+}
+
+bool
 client_keeps_up(const struct keeper *k)
 {
 	return k->current != NULL && k->current->conn.queued < LINES_MAX;
@@ -117,8 +117,8 @@ fds_free(struct keeper *k)
 		drop_fd(k, f);
 }
 
-static int
-put_fd(struct keeper *k, const char *name, int *fd)
+int
+fds_put(struct keeper *k, const char *name, int *fd)
 {
 	struct kept_fd *f;
 
@@ -143,10 +143,10 @@ put_fd(struct keeper *k, const char *name, int *fd)
 
 /* --- the manifest --------------------------------------------------------- */
 
-static void
-tell_child(struct client *cl, const struct child *c)
+struct keeper_msg
+client_child(const struct child *c)
 {
-	const struct keeper_msg m = {
+	return (struct keeper_msg){
 		.type = KEEPER_MSG_CHILD,
 		.id = c->id,
 		.pid = c->process.pid,
@@ -157,22 +157,31 @@ tell_child(struct client *cl, const struct child *c)
 		.exit = c->exit,
 		.bytes = { c->tail, c->tail_len },
 	};
+}
 
-	client_send(cl, &m, -1);
+struct keeper_msg
+client_ready(const struct keeper *k)
+{
+	return (struct keeper_msg){
+		.type = KEEPER_MSG_READY,
+		.id = k->last_id,
+		.pid = getpid(),
+		.text = k->incarnation,
+		.host = k->host,
+	};
 }
 
 static void
 tell_manifest(struct client *cl)
 {
 	struct keeper *k = cl->keeper;
-	const struct keeper_msg ready = { .type = KEEPER_MSG_READY,
-		.id = k->last_id,
-		.pid = getpid(),
-		.text = k->incarnation,
-		.host = k->host };
+	const struct keeper_msg ready = client_ready(k);
 
-	LIST_EACH (c, &k->children, struct child, link)
-		tell_child(cl, c);
+	LIST_EACH (c, &k->children, struct child, link) {
+		const struct keeper_msg m = client_child(c);
+
+		client_send(cl, &m, -1);
+	}
 	LIST_EACH (f, &k->fds, struct kept_fd, link) {
 		const struct keeper_msg m = { .type = KEEPER_MSG_FD,
 			.text = f->name };
@@ -250,7 +259,7 @@ order_store(struct keeper *k, const struct keeper_msg *m, int *fd)
 
 	if (m->type == KEEPER_MSG_DROP_FD)
 		drop_fd(k, find_fd(k, m->text));
-	else if ((r = put_fd(k, m->text, fd)) < 0)
+	else if ((r = fds_put(k, m->text, fd)) < 0)
 		log_warn(m->text, "cannot keep a descriptor: %s", strerror(-r));
 }
 
@@ -287,6 +296,9 @@ obey(struct keeper *k, const struct keeper_msg *m, int *fds, unsigned nfds)
 		break;
 	case KEEPER_MSG_SET_LOGS:
 		order_logs(k, m);
+		break;
+	case KEEPER_MSG_UPGRADE:
+		upgrade_begin(k, m);
 		break;
 	case KEEPER_MSG_TAIL:
 		tell_tail(k, m);
@@ -364,10 +376,30 @@ make_room(struct keeper *k)
 		client_drop(oldest);
 }
 
+/* fd is the client's, also on failure: NULL. */
+static struct client *
+client_new(struct keeper *k, int fd, pid_t pid)
+{
+	struct client *cl = calloc(1, sizeof(*cl));
+
+	if (cl == NULL) {
+		fd_close(&fd);
+		return NULL;
+	}
+	cl->keeper = k;
+	cl->pid = pid;
+	if (packet_init(&cl->conn, k->loop, fd, QUEUE_MAX, &client_ops, cl) <
+	    0) {
+		free(cl);
+		return NULL;
+	}
+	list_push(&k->clients, &cl->link);
+	return cl;
+}
+
 static void
 admit(struct keeper *k, int fd)
 {
-	struct client *cl;
 	pid_t pid;
 
 	if (!may_enter(k, fd, &pid)) {
@@ -375,19 +407,32 @@ admit(struct keeper *k, int fd)
 		return;
 	}
 	make_room(k);
-	cl = calloc(1, sizeof(*cl));
-	if (cl == NULL) {
-		fd_close(&fd);
-		return;
-	}
-	cl->keeper = k;
-	cl->pid = pid;
-	if (packet_init(&cl->conn, k->loop, fd, QUEUE_MAX, &client_ops, cl) <
-	    0) {
-		free(cl);
-		return;
-	}
-	list_push(&k->clients, &cl->link);
+	(void)client_new(k, fd, pid);
+}
+
+int
+client_fd(const struct keeper *k, uint32_t *version, int32_t *pid)
+{
+	const struct client *cl = k->current;
+
+	*version = cl == NULL ? 0 : cl->version;
+	*pid = cl == NULL ? 0 : cl->pid;
+	return cl == NULL ? -1 : cl->conn.fd;
+}
+
+int
+client_resume(struct keeper *k, int fd, uint32_t version, pid_t pid)
+{
+	struct client *cl;
+
+	if (fd < 0)
+		return 0;
+	cl = client_new(k, fd, pid);
+	if (cl == NULL)
+		return -ENOMEM;
+	cl->version = version;
+	k->current = cl;
+	return 0;
 }
 
 static void
@@ -410,10 +455,14 @@ clients_listen(struct keeper *k, const char *path, struct err *err)
 	if (k->control_uid != (uid_t)-1 &&
 	    chown(path, k->control_uid, (gid_t)-1) < 0)
 		return err_errno(err, -errno, "cannot give away %s", path);
+	return clients_accept(k) < 0 ? err_errno(err, -ENOMEM, "%s", path) : 0;
+}
+
+int
+clients_accept(struct keeper *k)
+{
 	loop_io_init(&k->accept, k->loop, k->listener, on_accept, k);
-	if (loop_io_want(&k->accept, LOOP_READ) < 0)
-		return err_errno(err, -ENOMEM, "%s", path);
-	return 0;
+	return loop_io_want(&k->accept, LOOP_READ);
 }
 
 void

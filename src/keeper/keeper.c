@@ -7,6 +7,7 @@
 #include "keeper/keeper.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "base/pin.h"
 #include "base/rand.h"
 #include "base/title.h"
+#include "keeper/manifest.h"
 #include "keeper/state.h"
 #include "proc/notify.h"
 
@@ -193,6 +195,19 @@ look_around(struct keeper *k, const char *cgroup)
 }
 
 static int
+open_loop(struct keeper *k, struct err *err)
+{
+	k->loop = loop_new(err);
+	if (k->loop == NULL)
+		return -ENOMEM;
+	output_init(&k->output, k->loop, on_followed, k);
+	loop_timer_init(&k->stop_timer, k->loop, on_stop_timer, k);
+	loop_timer_init(&k->sweep_timer, k->loop, children_sweep, k);
+	upgrade_init(k);
+	return 0;
+}
+
+static int
 keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
 {
 	char path[PATH_MAX];
@@ -207,12 +222,9 @@ keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
 	if (killed > 0)
 		log_warn("herd", "killed what a dead keeper left processes=%u",
 		    killed);
-	k->loop = loop_new(err);
-	if (k->loop == NULL)
-		return -ENOMEM;
-	output_init(&k->output, k->loop, on_followed, k);
-	loop_timer_init(&k->stop_timer, k->loop, on_stop_timer, k);
-	loop_timer_init(&k->sweep_timer, k->loop, children_sweep, k);
+	r = open_loop(k, err);
+	if (r < 0)
+		return r;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_errno(err, -errno, "subreaper");
 	look_around(k, args->cgroup);
@@ -220,6 +232,24 @@ keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
 		return err_errno(err, -ENOMEM, "signals");
 	r = path_in(path, args->runtime, "keeper.sock", err);
 	return r < 0 ? r : clients_listen(k, path, err);
+}
+
+/* The same, for the program that a keeper became. */
+static int
+keeper_resume(struct keeper *k, const struct keeper_args *args, struct err *err)
+{
+	int r = open_loop(k, err);
+
+	if (r == 0)
+		r = manifest_restore(k, args->manifest, args->runtime, err);
+	if (r < 0)
+		return r;
+	close(args->manifest);
+	if (watch_signals(k) < 0 || clients_accept(k) < 0)
+		return err_errno(err, -ENOMEM, "loop");
+	upgrade_told(k);
+	children_reap(k); /* whose death nobody heard */
+	return 0;
 }
 
 static void
@@ -233,6 +263,7 @@ keeper_close(struct keeper *k, const char *runtime)
 		unlink(path);
 	if (k->loop != NULL) {
 		clients_close(k);
+		upgrade_done(k);
 		LIST_EACH_SAFE (c, &k->children, struct child, link)
 			child_free(c);
 		fds_free(k);
@@ -258,6 +289,19 @@ say_ready(int fd, const char *text)
 }
 
 int
+keeper_verify(int fd)
+{
+	struct err err;
+	uint64_t sum;
+
+	if (manifest_check(fd, &sum, &err) < 0) {
+		log_error("upgrade", "the manifest: %s", err.text);
+		return 1;
+	}
+	return printf("%016" PRIx64 "\n", sum) < 0 || fflush(stdout) != 0;
+}
+
+int
 keeper_main(const struct keeper_args *args)
 {
 	static struct keeper k;
@@ -266,24 +310,28 @@ keeper_main(const struct keeper_args *args)
 
 	k = (struct keeper){ .listener = -1,
 		.cgroup.fd = -1,
-		.control_uid = args->control_uid };
+		.control_uid = args->control_uid,
+		.runtime = args->runtime };
 	list_init(&k.children);
 	list_init(&k.fds);
 	list_init(&k.clients);
 	buf_init(&k.out, KEEPER_MSG_MAX);
-	rand_hex(k.incarnation, 16);
+	rand_hex(k.incarnation, 16); /* unless it has one */
 	title_set("drover: keeper");
 	pin_memory();
-	r = keeper_open(&k, args, &err);
+	r = args->manifest > 0 ? keeper_resume(&k, args, &err)
+			       : keeper_open(&k, args, &err);
 	if (r < 0) {
 		log_error("herd", "cannot keep: %s", err.text);
 		say_ready(args->ready_fd, err.text);
 		keeper_close(&k, args->runtime);
 		return 1;
 	}
-	log_info("herd", "keeping incarnation=%s", k.incarnation);
-	say_ready(args->ready_fd, "\n");
-	notify_send("READY=1");
+	if (args->manifest == 0) {
+		log_info("herd", "keeping incarnation=%s", k.incarnation);
+		say_ready(args->ready_fd, "\n");
+		notify_send("READY=1");
+	}
 	r = loop_run(k.loop);
 	end_orphans();
 	keeper_close(&k, args->runtime);

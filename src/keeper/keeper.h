@@ -21,6 +21,8 @@
  * highest depth to the lowest, then Redis. Control's coming and going means
  * nothing to the children.
  *
+ * The order to upgrade makes it another program in place (keeper/upgrade.h).
+ *
  * Every child has the variable DROVER_CHILD=<incarnation>.<id> beside the
  * environment that control gave. When a leader exits, SIGKILL goes to its
  * group and its cgroup before it is reaped, and to every orphan that was
@@ -38,9 +40,13 @@ struct keeper_args {
 	int ready_fd;	     /* "\n" when it listens, or why not; -1: none */
 	uid_t control_uid;   /* who else may connect; (uid_t)-1: nobody */
 	const char *cgroup;  /* own cgroup v2 folder; NULL: find out */
+	int manifest;	     /* of the program before; 0: a new keeper */
 };
 
 /* Runs until the herd is ended. The exit status: 0, or 1 with a log line. */
 int keeper_main(const struct keeper_args *args);
+
+/* The trial of keeper/upgrade.h: the sum on stdout. The exit status. */
+int keeper_verify(int fd);
 
 #endif /* KEEPER_KEEPER_H */

@@ -128,6 +128,12 @@ logfile_ref(struct logs *l, const char *name)
 	return f;
 }
 
+const char *
+logfile_name(const struct logfile *f)
+{
+	return f->name;
+}
+
 void
 logfile_unref(struct logfile *f)
 {

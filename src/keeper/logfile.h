@@ -42,6 +42,7 @@ int logs_set(struct logs *l, const char *folder, uint64_t size, unsigned keep,
 
 struct logfile *logfile_ref(struct logs *l, const char *name); /* or NULL */
 void logfile_unref(struct logfile *f);
+const char *logfile_name(const struct logfile *f);
 
 /* All lines of one read at once: one write, not one a line. */
 void logfile_line(

@@ -188,6 +188,25 @@ ring_add(struct slot *s, const struct keeper_line *line)
 	s->len += need;
 }
 
+int
+slot_fill(struct slot *s, struct span lines)
+{
+	struct span rest = lines;
+	struct keeper_line line;
+	int r;
+
+	while ((r = keeper_line_next(&rest, &line)) > 0)
+		;
+	if (r < 0 || lines.n > OUTPUT_RING)
+		return -EPROTO;
+	if (lines.n > 0 && !ring_grow(s, lines.n))
+		return -ENOMEM;
+	if (lines.n > 0)
+		memcpy(s->ring, lines.p, lines.n);
+	s->len = lines.n;
+	return 0;
+}
+
 struct span
 slot_tail(const struct slot *s, unsigned lines)
 {
@@ -360,6 +379,13 @@ stream_init(struct stream *s, int fd, struct slot *slot, struct logfile *log,
 	if (r < 0)
 		stream_close(s);
 	return r;
+}
+
+int
+stream_resume(struct stream *s, struct span rest, bool cutting)
+{
+	s->cutting = cutting;
+	return rest.n == 0 ? 0 : buf_append(&s->partial, rest.p, rest.n);
 }
 
 void

@@ -22,7 +22,7 @@
 #include "link/keeper_msg.h"
 #include "loop/loop.h"
 
-#define OUTPUT_RING (16u << 10)
+#define OUTPUT_RING KEEPER_RING_MAX
 #define OUTPUT_IDLE_SLOTS 256u /* rings kept though no child is left */
 
 struct output {
@@ -72,6 +72,9 @@ struct slot *slot_find(struct output *o, const char *name); /* or NULL */
 void output_follow(struct output *o, const char *name, bool on);
 void output_unfollow(struct output *o); /* all of them */
 
+/* These lines for what it has: 0, -EPROTO (not lines) or -ENOMEM. */
+int slot_fill(struct slot *s, struct span lines) MUST_CHECK;
+
 /* Its last `lines` lines, as LINES.bytes; valid until the next line. */
 struct span slot_tail(const struct slot *s, unsigned lines);
 
@@ -82,6 +85,9 @@ size_t slot_text(
 /* fd becomes the stream's. slot and log are borrowed. 0 or -ENOMEM. */
 int stream_init(struct stream *s, int fd, struct slot *slot,
     struct logfile *log, bool stderr_) MUST_CHECK;
+
+/* What another keeper had of it: the beginning of a line. 0 or -ENOMEM. */
+int stream_resume(struct stream *s, struct span rest, bool cutting) MUST_CHECK;
 
 /* Read what is there now, a pipe's worth at most. */
 void stream_drain(struct stream *s);

@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "keeper/output.h"
+#include "keeper/upgrade.h"
 #include "link/keeper_msg.h"
 #include "loop/loop.h"
 #include "proc/cgroup.h"
@@ -50,6 +51,15 @@ struct keeper {
 	bool stopping;
 	struct loop_timer stop_timer;
 	struct loop_signal signals[3];
+
+	const char *runtime; /* borrowed */
+	struct upgrade upgrade;
+};
+
+struct kept_fd {
+	struct link link;
+	int fd;
+	char name[SPAWN_NAME_MAX + 1];
 };
 
 struct child {
@@ -93,6 +103,9 @@ void child_signal(struct child *c, int signo, bool group);
 int child_note(struct child *c, struct span note);
 void child_free(struct child *c); /* must not be alive */
 
+/* Until its exec is done, or said why not. */
+void child_watch(struct child *c);
+
 /* Reap whoever has exited; kill what a dead leader left behind. */
 void children_reap(struct keeper *k);
 
@@ -101,15 +114,30 @@ void children_sweep(void *arg);
 
 /* --- client.c ------------------------------------------------------------- */
 
+/* At path; or at the listener that an earlier program had. */
 int clients_listen(struct keeper *k, const char *path, struct err *err);
+int clients_accept(struct keeper *k);
 void clients_close(struct keeper *k);
+
+/* The one served: its descriptor (-1: nobody), and back from an exec. */
+int client_fd(const struct keeper *k, uint32_t *version, int32_t *pid);
+int client_resume(struct keeper *k, int fd, uint32_t version, pid_t pid);
 
 /* Tell the client, if there is one. fd -1: none. */
 void client_tell(struct keeper *k, const struct keeper_msg *m, int fd);
 
+/* What the manifest says, to control and to the next program. */
+struct keeper_msg client_child(const struct child *c);
+struct keeper_msg client_ready(const struct keeper *k);
+
+/* Something waits that the client has not taken. */
+bool client_is_behind(const struct keeper *k);
+
 /* Room for more lines, or is it so slow that they must be dropped? */
 bool client_keeps_up(const struct keeper *k);
 
+/* *fd is the store's after success. 0 or a negative errno. */
+int fds_put(struct keeper *k, const char *name, int *fd);
 void fds_free(struct keeper *k);
 
 /* --- keeper.c ------------------------------------------------------------- */

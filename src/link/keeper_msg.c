@@ -113,6 +113,41 @@ static const struct field fields[] = {
 	F(TAIL,		1, U32,	 number,		0),
 	F(FOLLOW,	1, TEXT, text,			SPAWN_NAME_MAX),
 	F(FOLLOW,	1, BOOL, flag,			0),
+	F(UPGRADE,	3, U64,	 id,			0),
+	F(UPGRADE,	3, TEXT, text,			KEEPER_TEXT_MAX),
+	F(UPGRADE,	3, BOOL, flag,			0),
+	F(UPGRADED,	3, U64,	 id,			0),
+	F(UPGRADED,	3, TEXT, text,			ERR_MAX),
+
+	F(SELF,		3, TEXT, text,			SPAWN_NAME_MAX),
+	F(SELF,		3, U32,	 self.listener,		0),
+	F(SELF,		3, U32,	 self.record,		0),
+	F(SELF,		3, U32,	 self.cgroup,		0),
+	F(SELF,		3, U32,	 self.client,		0),
+	F(SELF,		3, U32,	 self.client_version,	0),
+	F(SELF,		3, U32,	 self.client_pid,	0),
+	F(SELF,		3, U32,	 self.control_uid,	0),
+	F(SELF,		3, U64,	 self.upgrade,		0),
+	F(KEPT,		3, TEXT, text,			SPAWN_NAME_MAX),
+	F(KEPT,		3, U32,	 kept.pidfd,		0),
+	F(KEPT,		3, U32,	 kept.report,		0),
+	F(KEPT,		3, U32,	 kept.out,		0),
+	F(KEPT,		3, U32,	 kept.err,		0),
+	F(KEPT,		3, U64,	 kept.started,		0),
+	F(KEPT,		3, U32,	 kept.recorded,		KEEPER_PLACES_MAX - 1),
+	F(KEPT,		3, BOOL, kept.runs,		0),
+	F(KEPT,		3, BOOL, kept.out_cut,		0),
+	F(KEPT,		3, BOOL, kept.err_cut,		0),
+	F(KEPT,		3, BYTES, kept.out_rest,	KEEPER_LINE_MAX),
+	F(KEPT,		3, BYTES, kept.err_rest,	KEEPER_LINE_MAX),
+	F(KEPT,		3, U8,	 spec.rank,		0),
+	F(KEPT,		3, U8,	 spec.stop_signal,	64),
+	F(KEPT,		3, U32,	 spec.stop_timeout_ms,	0),
+	F(KEPT_FD,	3, TEXT, text,			SPAWN_NAME_MAX),
+	F(KEPT_FD,	3, U32,	 number,		0),
+	F(RING,		3, TEXT, text,			SPAWN_NAME_MAX),
+	F(RING,		3, BYTES, bytes,		KEEPER_RING_MAX),
+	F(RING,		3, BOOL, flag,			0),
 };
 /* clang-format on */
 
@@ -334,6 +369,12 @@ makes_sense(struct keeper_msg *m)
 		    m->spec.listen_fds <= m->spec.nfds;
 	case KEEPER_MSG_SIGNAL:
 		return m->number > 0;
+	case KEEPER_MSG_KEPT:
+		return m->text != NULL && m->spec.stop_signal > 0;
+	case KEEPER_MSG_UPGRADE:
+	case KEEPER_MSG_SELF:
+	case KEEPER_MSG_KEPT_FD:
+	case KEEPER_MSG_RING:
 	case KEEPER_MSG_FD:
 	case KEEPER_MSG_PUT_FD:
 	case KEEPER_MSG_DROP_FD:

@@ -14,6 +14,9 @@
  * messages of that version on, and is zero otherwise. HELLO and REFUSED never
  * change, so that any two versions can at least part with a reason.
  *
+ * The same messages, each behind its length, are what a keeper leaves to the
+ * program that it becomes (keeper/manifest.h); some exist for that alone.
+ *
  * Every length is bounded before it is used. Nothing here allocates but the
  * buffer of the encoder.
  */
@@ -27,7 +30,7 @@
 #include "link/spawn.h"
 
 #ifndef KEEPER_MSG_VERSION
-#define KEEPER_MSG_VERSION 2
+#define KEEPER_MSG_VERSION 3
 #endif
 #define KEEPER_MSG_OLDEST (KEEPER_MSG_VERSION > 1 ? KEEPER_MSG_VERSION - 1 : 1)
 
@@ -38,6 +41,8 @@
 #define KEEPER_TAIL_MAX 1024u	    /* an exit's last lines */
 #define KEEPER_LINE_MAX 4096u	    /* a line of output; cut */
 #define KEEPER_LINE_HEAD 11u	    /* what a stored line adds to its text */
+#define KEEPER_RING_MAX (16u << 10) /* a slot's last lines */
+#define KEEPER_PLACES_MAX 4096u	    /* in the record of children */
 
 enum keeper_msg_type {
 	KEEPER_MSG_NONE,
@@ -64,6 +69,16 @@ enum keeper_msg_type {
 	KEEPER_MSG_SET_LOGS, /* text: folder, size, files, flag: journal */
 	KEEPER_MSG_TAIL,     /* id: of the answer, text: slot, number: lines */
 	KEEPER_MSG_FOLLOW,   /* text: slot, flag: on */
+
+	/* since version 3 */
+	KEEPER_MSG_UPGRADE,  /* id, text: program, flag: not only a trial */
+	KEEPER_MSG_UPGRADED, /* the keeper's answer: id, text: why not */
+
+	/* from keeper to keeper, beside those above */
+	KEEPER_MSG_SELF,    /* self, text: the version of the program */
+	KEEPER_MSG_KEPT,    /* after its CHILD: kept, text: log, spec.rank... */
+	KEEPER_MSG_KEPT_FD, /* text: its name, number: the descriptor */
+	KEEPER_MSG_RING,    /* text: slot, bytes: lines, flag: followed */
 	KEEPER_MSG_NTYPES
 };
 
@@ -72,6 +87,24 @@ enum { /* keeper_msg.host */
 	KEEPER_HOST_CPU = 2,
 	KEEPER_HOST_PIDS = 4,
 	KEEPER_HOST_NAMESPACES = 8
+};
+
+/* Descriptors are numbers that stay open through an exec; -1: none. */
+struct keeper_self {
+	int32_t listener, record, cgroup, client;
+	uint32_t client_version;
+	int32_t client_pid;
+	uint32_t control_uid;
+	uint64_t upgrade; /* the id of the order */
+};
+
+struct keeper_kept {
+	int32_t pidfd, report, out, err;
+	uint64_t started; /* process.started */
+	uint32_t recorded;
+	bool runs;
+	bool out_cut, err_cut;		/* the rest of a long line is skipped */
+	struct span out_rest, err_rest; /* lines without their ends */
 };
 
 struct keeper_msg {
@@ -92,6 +125,8 @@ struct keeper_msg {
 	struct span note; /* SPAWN: also in spec */
 	struct spawn_exit exit;
 	struct spawn_spec spec;
+	struct keeper_self self;
+	struct keeper_kept kept;
 
 	/* Where the lists of a decoded spec stand. */
 	const char *

@@ -172,20 +172,27 @@ open_locked(const char *path)
 }
 
 static int
+map_sheet(struct record *r)
+{
+	r->sheet = mmap(NULL, sizeof(*r->sheet), PROT_READ | PROT_WRITE,
+	    MAP_SHARED, r->fd, 0);
+	if (r->sheet != MAP_FAILED)
+		return 0;
+	r->sheet = NULL;
+	return -errno;
+}
+
+static int
 begin(struct record *r, const char *incarnation, unsigned *killed)
 {
 	unsigned n;
 	char boot[36];
 	int res = read_boot(boot);
 
+	if (res == 0)
+		res = map_sheet(r);
 	if (res < 0)
 		return res;
-	r->sheet = mmap(NULL, sizeof(*r->sheet), PROT_READ | PROT_WRITE,
-	    MAP_SHARED, r->fd, 0);
-	if (r->sheet == MAP_FAILED) {
-		r->sheet = NULL;
-		return -errno;
-	}
 	n = kill_leftovers(r->sheet, boot);
 	if (killed != NULL)
 		*killed = n;
@@ -198,35 +205,88 @@ begin(struct record *r, const char *incarnation, unsigned *killed)
 	return 0;
 }
 
-int
-record_open(struct record **record, const char *path, const char *incarnation,
-    unsigned *killed, struct err *err)
+static struct record *
+record_new(const char *path)
 {
 	struct record *r = calloc(1, sizeof(*r));
-	int res = -ENOMEM;
 
-	*record = NULL;
 	if (r == NULL)
-		return err_errno(err, res, "%s", path);
+		return NULL;
 	r->fd = -1;
 	r->path = strdup(path);
-	if (r->path == NULL)
-		goto fail;
-	r->fd = res = open_locked(path);
-	if (res < 0)
-		goto fail;
-	res = begin(r, incarnation, killed);
-	if (res < 0)
-		goto fail;
-	*record = r;
-	return 0;
-fail:
+	if (r->path == NULL) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+static void
+record_free(struct record *r)
+{
 	if (r->sheet != NULL)
 		munmap(r->sheet, sizeof(*r->sheet));
 	fd_close(&r->fd);
 	free(r->path);
 	free(r);
-	return err_errno(err, res, "%s", path);
+}
+
+int
+record_open(struct record **record, const char *path, const char *incarnation,
+    unsigned *killed, struct err *err)
+{
+	struct record *r = record_new(path);
+	int res;
+
+	*record = NULL;
+	if (r == NULL)
+		return err_errno(err, -ENOMEM, "%s", path);
+	r->fd = res = open_locked(path);
+	if (res >= 0)
+		res = begin(r, incarnation, killed);
+	if (res < 0) {
+		record_free(r);
+		return err_errno(err, res, "%s", path);
+	}
+	*record = r;
+	return 0;
+}
+
+static bool
+is_the_record(const struct record *r, const char *incarnation)
+{
+	return r->sheet->magic == MAGIC &&
+	    memcmp(r->sheet->incarnation, incarnation, 32) == 0;
+}
+
+int
+record_resume(struct record **record, const char *path, int fd,
+    const char *incarnation, struct err *err)
+{
+	struct record *r = record_new(path);
+	struct stat st;
+	int res = -EBADF;
+
+	*record = NULL;
+	if (r == NULL)
+		return err_errno(err, -ENOMEM, "%s", path);
+	r->fd = fd;
+	if (fstat(fd, &st) == 0 && st.st_size == sizeof(*r->sheet))
+		res = map_sheet(r);
+	if (res == 0 && !is_the_record(r, incarnation))
+		res = -EBADF;
+	if (res < 0) {
+		record_free(r);
+		return err_errno(err, res, "%s", path);
+	}
+	*record = r;
+	return 0;
+}
+
+int
+record_fd(const struct record *r)
+{
+	return r->fd;
 }
 
 void
@@ -235,10 +295,7 @@ record_close(struct record *r)
 	if (r == NULL)
 		return;
 	unlink(r->path);
-	munmap(r->sheet, sizeof(*r->sheet));
-	fd_close(&r->fd);
-	free(r->path);
-	free(r);
+	record_free(r);
 }
 
 int

@@ -33,6 +33,14 @@ int record_open(struct record **record, const char *path,
     const char *incarnation, unsigned *killed, struct err *err) MUST_CHECK;
 void record_close(struct record *r); /* and removes the file */
 
+/*
+ * The descriptor that has the lock: kept through an exec, record_resume() of
+ * the new program goes on with it. -EBADF: not the record of incarnation.
+ */
+int record_fd(const struct record *r);
+int record_resume(struct record **record, const char *path, int fd,
+    const char *incarnation, struct err *err) MUST_CHECK;
+
 /* Its place, or -ENOSPC. */
 int record_put(struct record *r, pid_t pid, uint64_t started) MUST_CHECK;
 void record_drop(struct record *r, size_t place);

@@ -232,6 +232,7 @@ class Daemon:
         self.proc = None
         self.keeper_pid = None
         self.wrong = []
+        self.program = BUILD / "bin/drover"
         self.seen = {}  # pid of keeper, worker or instance -> when it was born
         (self.folder / "services.d").mkdir(parents=True)
         self.top = {
@@ -276,7 +277,7 @@ class Daemon:
         """One more `drover run`, as it is."""
         with open(self.log_path, "ab") as log:
             return subprocess.Popen(
-                [str(BUILD / "bin/drover"), "run", "--config", str(self.config)],
+                [str(self.program), "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

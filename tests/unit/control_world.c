@@ -82,6 +82,14 @@ run_for(struct world *w, unsigned ms)
 	assert_int_equal(loop_run(w->loop), 0);
 }
 
+static void
+on_upgrade(void *owner, const char *program)
+{
+	struct world *w = owner;
+
+	snprintf(w->becomes, sizeof(w->becomes), "%s", program);
+}
+
 void
 attach(struct world *w)
 {
@@ -90,6 +98,7 @@ attach(struct world *w)
 		.runtime = w->runtime,
 		.program = "/bin/false",
 		.begun = on_begun,
+		.upgrade = on_upgrade,
 		.ended = on_ended,
 		.owner = w,
 	};

@@ -18,6 +18,7 @@ struct world {
 	char config[80];
 	const struct conf *conf;
 	bool begun, ended;
+	char becomes[64]; /* what control is to become */
 	int end_code;
 	struct loop_timer stop;
 };

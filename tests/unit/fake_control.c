@@ -136,12 +136,14 @@ control_status(struct control *c)
 		return NULL;
 	return json_pack(
 	    "{s:s, s:s, s:i, s:{s:i}, s:I, s:{s:s, s:s}, s:[{s:i}],"
-	    " s:o}",
+	    " s:o, s:{s:s, s:i, s:s}}",
 	    "node", "a", "version", "0", "pid", 1, "keeper", "pid", 0x7ffffff0,
 	    "generation", (json_int_t)c->generation, "registry", "state",
 	    c->registry_down ? "down" : "up", "reason",
 	    c->registry_down ? "connection refused" : "", "workers", "pid", 2,
-	    "services", control_services(c));
+	    "services", control_services(c), "upgrade", "phase", "none",
+	    "epoch", (int)c->epoch, "failed",
+	    c->failed != NULL ? c->failed : "");
 }
 
 static struct fake_service *
@@ -383,6 +385,40 @@ control_reload(struct control *c, struct buf *errors)
 	json_object_set_new(
 	    o, "generation", json_integer((json_int_t)++c->generation));
 	return o;
+}
+
+static void
+on_trial(void *arg)
+{
+	struct control *c = arg;
+	void (*tried)(void *arg, const char *why) = c->tried;
+
+	c->tried = NULL;
+	c->epoch += c->refused == NULL;
+	if (tried != NULL)
+		tried(c->tried_arg, c->refused);
+}
+
+int
+control_upgrade(struct control *c, const char *program,
+    void (*done)(void *arg, const char *why), void *arg, struct err *err)
+{
+	if (c->tried != NULL)
+		return err_set(err, -EBUSY, "an upgrade is under way");
+	snprintf(c->upgrade_to, sizeof(c->upgrade_to), "%s",
+	    program != NULL ? program : "itself");
+	c->tried = done;
+	c->tried_arg = arg;
+	c->commands++;
+	loop_defer(c->loop, &c->trial, on_trial, c);
+	return 0;
+}
+
+void
+control_upgrade_forget(struct control *c, void *arg)
+{
+	if (c->tried_arg == arg)
+		c->tried = NULL;
 }
 
 void

@@ -38,7 +38,14 @@ struct control {
 	unsigned commands; /* that were carried out */
 	bool broken_file;  /* plan and reload find errors */
 	bool no_changes;
-	bool down; /* shutdown was asked for */
+	bool down;				   /* shutdown was asked for */
+	void (*tried)(void *arg, const char *why); /* an upgrade's trial */
+	void *tried_arg;
+	struct loop_later trial;
+	const char *refused; /* what the trial says; or NULL */
+	char upgrade_to[64];
+	unsigned epoch;
+	const char *failed; /* why the upgrade was given up; or NULL */
 	bool registry_down;
 	bool out_of_memory; /* views are NULL */
 

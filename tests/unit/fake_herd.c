@@ -22,6 +22,8 @@ static struct herd *connected;
 void
 fake_reset(void)
 {
+	if (fake.kept_fd > 0)
+		close(fake.kept_fd);
 	memset(&fake, 0, sizeof(fake));
 }
 
@@ -91,6 +93,8 @@ manifest(struct herd *h)
 		if (!c->gone)
 			h->ops->child(h->owner, &child);
 	}
+	if (fake.kept_fd > 0)
+		h->ops->fd(h->owner, "upgrade", dup(fake.kept_fd));
 	h->ops->ready(h->owner);
 }
 
@@ -263,8 +267,8 @@ int
 herd_put_fd(struct herd *h, const char *name, int fd)
 {
 	(void)h;
-	(void)name;
-	(void)fd;
+	if (strcmp(name, "upgrade") == 0)
+		fake.kept_fd = dup(fd);
 	fake.fds++;
 	return 0;
 }
@@ -276,6 +280,24 @@ herd_drop_fd(struct herd *h, const char *name)
 	(void)name;
 	fake.fds--;
 	return 0;
+}
+
+int
+herd_upgrade(struct herd *h, const char *program, bool really)
+{
+	(void)h;
+	if (fake.too_old)
+		return -EPROTONOSUPPORT;
+	fake.upgrades++;
+	fake.really = really;
+	snprintf(fake.program, sizeof(fake.program), "%s", program);
+	return 0;
+}
+
+void
+fake_upgraded(const char *why)
+{
+	connected->ops->upgraded(connected->owner, why);
 }
 
 int

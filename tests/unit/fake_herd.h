@@ -36,7 +36,12 @@ struct fake_herd {
 	bool shutdown;
 	bool silent; /* a spawn is not answered by itself */
 	uint64_t last_id;
-	unsigned fds; /* put */
+	unsigned fds;	   /* put */
+	unsigned upgrades; /* asked for */
+	bool really;	   /* the last one */
+	char program[256];
+	bool too_old; /* a keeper that cannot */
+	int kept_fd;  /* of the name "upgrade"; 0: none */
 };
 
 extern struct fake_herd fake;
@@ -48,6 +53,8 @@ struct fake_child *fake_running(const char *slot);
 size_t fake_count(const char *slot); /* how many were ever ordered */
 
 void fake_exit(struct fake_child *child, int code, const char *tail);
+/* The keeper's answer: NULL, or why not. */
+void fake_upgraded(const char *why);
 void fake_kill(struct fake_child *child, int signo);
 
 #endif /* TESTS_UNIT_FAKE_HERD_H */

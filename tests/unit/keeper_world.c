@@ -109,6 +109,16 @@ on_line(void *owner, const struct herd_line *line)
 }
 
 static void
+on_upgraded(void *owner, const char *why)
+{
+	struct world *w = owner;
+
+	w->upgraded++;
+	why = why == NULL ? "" : why;
+	copy(w->not_upgraded, sizeof(w->not_upgraded), why, strlen(why));
+}
+
+static void
 on_lost(void *owner, const struct err *why)
 {
 	struct world *w = owner;
@@ -125,6 +135,7 @@ const struct herd_ops world_ops = {
 	.spawn_failed = on_failed,
 	.exited = on_exited,
 	.line = on_line,
+	.upgraded = on_upgraded,
 	.lost = on_lost,
 };
 

@@ -46,7 +46,8 @@ struct world {
 	struct herd *herd;
 	struct seen seen[SEEN_MAX];
 	size_t nseen;
-	unsigned ready, lost, lines;
+	unsigned ready, lost, lines, upgraded;
+	char not_upgraded[ERR_MAX]; /* why; "" when it was */
 	char last_line[KEEPER_LINE_MAX + 1];
 	char fd_name[32];
 	int fd;

@@ -12,7 +12,10 @@
 static const char *
 body_of(const struct api_route *r)
 {
-	return r->body != NULL ? "{\"replicas\": 3}" : "";
+	if (r->body == NULL)
+		return "";
+	return strcmp(r->body->name, "replicas") == 0 ? "{\"replicas\": 3}"
+						      : "{}";
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -106,7 +109,7 @@ static void
 a_path_that_is_not_there_is_404(void **state)
 {
 	static const char *const targets[] = { "/", "/v1", "/v1/statu",
-		"/v1/services/image/log", "/v1/upgrade", "/metrics/x" };
+		"/v1/services/image/log", "/v1/upgrades", "/metrics/x" };
 
 	(void)state;
 	peer_start(ROLE_ADMIN);
@@ -206,8 +209,25 @@ a_change_reaches_control(void **state)
 	assert_false(control.services[1].stopped);
 	assert_int_equal(peer_post("/v1/instances/image.0/stop", ""), 202);
 	assert_int_equal(control.services[1].pids[0], 0);
+	assert_int_equal(
+	    peer_post("/v1/upgrade", "{\"path\": \"/opt/new\"}"), 202);
+	assert_string_equal(control.upgrade_to, "/opt/new");
+	assert_int_equal(peer_post("/v1/upgrade", ""), 202);
+	assert_string_equal(control.upgrade_to, "itself");
 	assert_int_equal(peer_post("/v1/shutdown", ""), 202);
 	assert_true(control.down);
+	peer_stop();
+}
+
+static void
+an_upgrade_is_answered_once_it_was_tried(void **state)
+{
+	(void)state;
+	peer_start(ROLE_ADMIN);
+	control.refused = "it cannot read what this keeper knows";
+	assert_int_equal(peer_post("/v1/upgrade", "{}"), 422);
+	assert_problem(422, "not-possible", "path");
+	assert_non_null(strstr(reply.text, "it cannot read"));
 	peer_stop();
 }
 
@@ -229,6 +249,7 @@ a_bad_body_is_400_and_changes_nothing(void **state)
 		{ "/v1/services/image/stop", "{\"force\":true}", "force" },
 		{ "/v1/reload", "nonsense", NULL },
 		{ "/v1/shutdown", "{\"now\":true}", "now" },
+		{ "/v1/upgrade", "{\"path\":7}", "path" },
 	};
 
 	(void)state;
@@ -501,6 +522,7 @@ main(void)
 		cmocka_unit_test(a_name_longer_than_any_is_404),
 		cmocka_unit_test(out_of_memory_refuses_one_request),
 		cmocka_unit_test(a_change_reaches_control),
+		cmocka_unit_test(an_upgrade_is_answered_once_it_was_tried),
 		cmocka_unit_test(a_bad_body_is_400_and_changes_nothing),
 		cmocka_unit_test(a_body_over_the_ceiling_is_413),
 		cmocka_unit_test(a_bad_parameter_is_400_with_its_name),

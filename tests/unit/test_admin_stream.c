@@ -220,8 +220,8 @@ drain_ends_streams_whole(void **state)
 	reply_clear(&reply);
 	fd = peer_open("/v1/events", "");
 	assert_true(reply_wait(&reply, fd, "retry:"));
-	admin_drain(admin);
-	admin_drain(admin);
+	admin_drain(admin, NULL, NULL);
+	admin_drain(admin, NULL, NULL);
 	assert_true(reply_wait(&reply, fd, "\r\n0\r\n\r\n"));
 	close(fd);
 	assert_true(list_empty(&control.watches));

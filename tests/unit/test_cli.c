@@ -321,6 +321,8 @@ no_daemon_is_exit_5_and_how_to_start_it(void **state)
 		"nodes",
 		"explain id",
 		"shutdown",
+		"upgrade",
+		"upgrade /bin/true --wait",
 	};
 
 	(void)state;

@@ -41,7 +41,9 @@ struct scene { /* how the fake control is to be */
 	bool no_changes;
 	bool registry_down;
 	bool all_well;
-	bool goes_down; /* shutdown ends the child */
+	bool goes_down;	     /* shutdown ends the child */
+	const char *refused; /* the upgrade, and why */
+	const char *given_up;
 	unsigned events;
 	bool line_later; /* a line, some time after the follower came */
 	bool stranger;	 /* the peer has no role */
@@ -71,6 +73,8 @@ set_scene(const struct scene *s)
 	control.fail = s->fail;
 	control.broken_file = s->broken_file;
 	control.no_changes = s->no_changes;
+	control.failed = s->given_up;
+	control.refused = s->refused;
 	control.registry_down = s->registry_down;
 	if (s->all_well) {
 		control.services[2].pids[1] = 103;
@@ -454,6 +458,31 @@ shutdown_waits_until_it_is_over(void **state)
 	unlink(path);
 }
 
+/* --- upgrade -------------------------------------------------------------- */
+
+static void
+an_upgrade_is_waited_for_and_may_be_refused_or_given_up(void **state)
+{
+	(void)state;
+	begin(&(struct scene){ .settle = 0 });
+	assert_int_equal(drover("upgrade"), CLI_OK);
+	assert_said("upgrading");
+	assert_int_equal(drover("upgrade /bin/true --wait"), CLI_OK);
+	assert_said("upgraded");
+	end();
+	begin(&(struct scene){ .refused = "it cannot read" });
+	assert_int_equal(drover("upgrade --wait"), CLI_ERROR);
+	assert_said("it cannot read");
+	assert_int_equal(drover("upgrade /no/such"), CLI_ERROR);
+	end();
+	begin(&(struct scene){ .given_up = "proxy.2: not ready" });
+	assert_int_equal(drover("upgrade --wait"), CLI_ERROR);
+	assert_said("given up: proxy.2: not ready");
+	assert_int_equal(drover("status"), CLI_UNHEALTHY);
+	assert_said("the upgrade was given up: proxy.2: not ready");
+	end();
+}
+
 /* --- streams -------------------------------------------------------------- */
 
 static void
@@ -555,6 +584,8 @@ main(void)
 		cmocka_unit_test(a_conflict_is_exit_4),
 		cmocka_unit_test(a_value_out_of_range_is_exit_1),
 		cmocka_unit_test(shutdown_waits_until_it_is_over),
+		cmocka_unit_test(
+		    an_upgrade_is_waited_for_and_may_be_refused_or_given_up),
 		cmocka_unit_test(logs_are_lines),
 		cmocka_unit_test(events_end_without_follow),
 		cmocka_unit_test(follow_goes_on_until_the_daemon_ends),

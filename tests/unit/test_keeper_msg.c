@@ -132,21 +132,32 @@ a_spec_arrives_as_it_was_sent(void **state)
 	free(copy);
 }
 
-/* A control of the version before made its folders itself. */
 static void
 a_spawn_of_the_version_before_is_read(void **state)
 {
 	static const char *const argv[] = { "x", NULL };
+	static const char *const owned[] = { "/f", NULL };
 	const struct keeper_msg m = { .type = KEEPER_MSG_SPAWN,
-		.spec = {
-		    .slot = "a", .log = "a", .argv = argv, .stop_signal = 9 } };
+		.spec = { .slot = "a",
+		    .log = "a",
+		    .argv = argv,
+		    .owned = owned,
+		    .stop_signal = 9 } };
+
+	const struct keeper_msg upgrade = {
+		.type = KEEPER_MSG_UPGRADE, .id = 1, .text = "/bin/x"
+	};
 
 	(void)state;
 	assert_int_equal(keeper_msg_encode(&m, V - 1, &wire), 0);
 	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err), 0);
 	assert_string_equal(got.spec.slot, "a");
-	assert_null(got.spec.owned);
-	assert_null(got.spec.shared);
+	assert_string_equal(got.spec.owned[0], "/f");
+	assert_null(got.spec.shared[0]);
+	/* What only this version has is empty in that one. */
+	assert_int_equal(keeper_msg_encode(&upgrade, V - 1, &wire), 0);
+	assert_int_equal(
+	    keeper_msg_decode(&got, wire.data, wire.len, &err), -EPROTO);
 }
 
 static void
@@ -330,7 +341,7 @@ only_our_versions_are_read(void **state)
 	assert_int_equal(keeper_msg_encode(&m, V + 1, &wire), 0);
 	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err),
 	    -EPROTONOSUPPORT);
-	assert_non_null(strstr(err.text, "version 3; we read 1 to 2"));
+	assert_non_null(strstr(err.text, "version 4; we read 2 to 3"));
 	assert_int_equal(keeper_msg_encode(&m, 0, &wire), 0);
 	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err),
 	    -EPROTONOSUPPORT);
