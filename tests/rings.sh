@@ -7,7 +7,7 @@
 # $failed, and returns nothing. Whatever could not run has failed: there is no
 # skipping.
 
-rings='unit integration sanitizers valgrind fuzz system'
+rings='unit integration drills sanitizers valgrind fuzz system'
 
 rings_run() {
 	long=
@@ -141,6 +141,14 @@ ring_integration() {
 	built integration "$here/build" "$build_options" all $test_programs ||
 		return 0
 	pytest_in tests/integration "$here/build"
+}
+
+# Named faults under load that is checked, response by response.
+ring_drills() {
+	# shellcheck disable=SC2086  # a list is meant
+	built drills "$here/build" "$build_options" all $test_programs ||
+		return 0
+	pytest_in tests/drills "$here/build"
 }
 
 # The unit ring again, and the real daemon, with every access watched. What

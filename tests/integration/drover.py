@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -219,6 +220,28 @@ def registered(redis, cluster="drover"):
             if living.get(entry["node"]) == entry["incarnation"]:
                 found[id] = entry
     return found
+
+
+class RedisServer:
+    def __init__(self, folder):
+        self.folder, self.port, self.proc = folder, free_port(), None
+        folder.mkdir()
+
+    def start(self):
+        self.proc = subprocess.Popen(
+            [shutil.which("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
+             "--dir", str(self.folder), "--save", "", "--daemonize", "no"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+        )
+        wait_for(lambda: self.read()("PING") == "PONG")
+
+    def read(self):
+        return Redis(port=self.port)
+
+    def stop(self):
+        if self.proc and self.proc.poll() is None:
+            self.proc.terminate()
+            self.proc.wait(10)
 
 
 class Daemon:

@@ -3,35 +3,11 @@
 
 import contextlib
 import os
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
-from drover import Redis, alive, all_ok, free_port, herdling, registered, wait_for
-
-
-class RedisServer:
-    def __init__(self, folder):
-        self.folder, self.port, self.proc = folder, free_port(), None
-        folder.mkdir()
-
-    def start(self):
-        self.proc = subprocess.Popen(
-            [shutil.which("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
-             "--dir", str(self.folder), "--save", "", "--daemonize", "no"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
-        )
-        wait_for(lambda: self.read()("PING") == "PONG")
-
-    def read(self):
-        return Redis(port=self.port)
-
-    def stop(self):
-        if self.proc and self.proc.poll() is None:
-            self.proc.terminate()
-            self.proc.wait(10)
+from drover import RedisServer, alive, all_ok, herdling, registered, wait_for
 
 
 @pytest.fixture

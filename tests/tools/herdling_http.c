@@ -223,6 +223,18 @@ on_signal_asked(struct conn *c)
 	raise((int)wire_query_number(c->rq.query, "signal", SIGSEGV));
 }
 
+/* Memory that it never gives back. */
+static void
+on_eat(struct conn *c)
+{
+	size_t n = (size_t)wire_query_number(c->rq.query, "mib", 1) << 20;
+	char *p = malloc(n);
+
+	if (p != NULL)
+		memset(p, 1, n);
+	answer_text(c, p != NULL ? 200 : 503, "eaten");
+}
+
 static void
 on_hang(struct conn *c)
 {
@@ -280,6 +292,7 @@ static const struct {
 	{ "/chunked", on_big },
 	{ "/exit", on_exit_asked },
 	{ "/signal", on_signal_asked },
+	{ "/eat", on_eat },
 	{ "/hang", on_hang },
 	{ "/hang-up", on_hang_up },
 	{ "/say", on_say },

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: ISC
+"""Each drill is one named fault under load, and says what it cost.
+
+The load is 2,000 requests a second, due at fixed times, on 16 connections;
+each response has to bring back the token of its request (tests/tools/load).
+README has the table. What is timed is also a figure; asserted are ceilings
+of five times as much, and what was lost: nothing, or what the table says.
+"""
+
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+from drover import RedisServer, alive, herdling, registered, wait_for
+
+RATE, CONNECTIONS = 2000, 16
+LONG = bool(os.environ.get("DROVER_LONG"))
+
+
+class Under:
+    """The load beside a fault, and its verdict."""
+
+    def __init__(self, d, path="/a/"):
+        self.load = d.load("-c", CONNECTIONS, "-r", RATE, "-d", 300, "--path", path)
+
+    def __enter__(self):
+        time.sleep(0.3)
+        return self
+
+    def __exit__(self, kind, *_):
+        time.sleep(0.3)
+        self.verdict = self.load.end()
+        self.cost = {k: self.verdict[k] for k in ("failed", "lost", "swapped", "doubled")}
+        if kind is None:
+            assert self.verdict["sent"] > 0.25 * RATE
+            assert self.cost["swapped"] == self.cost["doubled"] == 0, self.verdict
+
+    def lost_nothing(self):
+        assert not any(self.cost.values()), self.verdict
+
+
+def ms(since):
+    return (time.monotonic() - since) * 1000
+
+
+def gone(d, pids):
+    wait_for(lambda: not any(alive(p) for p in pids))
+
+
+def test_control_is_killed_20_times(herd, figure):
+    d = herd({"a": herdling(replicas=2)})
+    before = d.ready()
+    pids, workers = d.pids("a"), [w["pid"] for w in before["workers"]]
+    took = []
+    with Under(d) as u:
+        for _ in range(20):
+            d.kill_control()
+            at = time.monotonic()
+            d.start()
+            took.append(ms(at))
+            after = d.status()
+            assert d.pids("a") == pids and [w["pid"] for w in after["workers"]] == workers
+            assert after["keeper"]["pid"] == before["keeper"]["pid"]
+    u.lost_nothing()
+    assert all(s["restarts"] == 0 for s in d.status()["services"])
+    figure("control killed 20 times", f"0 lost; taken over in {sorted(took)[10]:.0f} ms, {max(took):.0f} at most")
+    assert max(took) < 5 * 500
+
+
+def test_a_worker_is_killed(herd, figure):
+    d = herd({"a": herdling(replicas=2)})
+    d.ready()
+    took, cost = [], 0
+    first = {w["pid"] for w in d.ready()["workers"]}
+    for victim in first:  # each once: a second death would wait longer
+        old = {w["pid"] for w in d.ready()["workers"]}
+        with Under(d) as u:
+            at = time.monotonic()
+            os.kill(victim, signal.SIGKILL)
+            ready = wait_for(lambda: (w := [w["pid"] for w in d.status()["workers"] if w["state"] == "ready"
+                                            and w["pid"] != victim]) and len(w) == 2 and w)
+            took.append(ms(at))
+            assert old - {victim} < set(ready)
+        # Whatever was under way on it; the others did not notice.
+        assert u.cost["failed"] == 0 and u.cost["lost"] <= CONNECTIONS, u.verdict
+        cost += u.cost["lost"]
+    figure("each of two workers killed", f"{cost} requests lost, of those on it; "
+           f"a new one ready in {max(took):.0f} ms at most")
+    assert max(took) < 5 * 100
+
+
+def test_the_keeper_is_killed(herd, figure):
+    d = herd({"a": herdling(replicas=2)})
+    status = d.ready()
+    old = [d.keeper_pid, *d.pids("a").values(), *(w["pid"] for w in status["workers"])]
+    with Under(d):
+        at = time.monotonic()
+        os.kill(d.keeper_pid, signal.SIGKILL)
+        gone(d, old)
+        d.keeper_pid = wait_for(lambda: (k := d.status()["keeper"]["pid"]) not in (0, old[0]) and k)
+        d.ready()
+        took = ms(at)
+        time.sleep(0.5)
+    figure("the keeper killed", f"the herd whole again in {took:.0f} ms, nothing left of the old one")
+    assert took < 5 * 2000
+    with Under(d) as after:
+        pass
+    after.lost_nothing()
+
+
+def test_50_reloads_change_routes_and_the_environment(herd, figure):
+    d = herd({"a": herdling(replicas=2)})
+    d.ready()
+    at = time.monotonic()
+    with Under(d) as u:
+        for i in range(50):
+            d.write("a", herdling(replicas=2, env={"N": str(i)}),
+                    route=[{"path": "/a/", "strip": True}, {"path": f"/more-{i}/", "strip": True}])
+            p = d.cli("reload", "--wait")
+            assert p.returncode == 0, p
+    u.lost_nothing()
+    assert d.get("/more-49/").status == 200 and d.get("/more-48/").status == 404
+    assert b"49" in d.get("/a/env?N").body
+    figure("50 reloads of routes and environment", f"0 lost; {ms(at) / 50:.0f} ms each")
+
+
+def test_rolling_restarts_of_a_service_of_two(herd, figure):
+    d = herd({"a": herdling("--linger", 100, replicas=2)})
+    d.ready()
+    at = time.monotonic()
+    with Under(d) as u:
+        for _ in range(10):
+            assert d.cli("restart", "a", "--wait").returncode == 0
+    u.lost_nothing()
+    figure("10 rolling restarts of a service of 2", f"0 lost; {ms(at) / 10:.0f} ms each")
+
+
+def test_instances_are_killed(herd, figure):
+    # Nobody waits for the end of a backoff here: that is another promise.
+    d = herd({"a": herdling(replicas=2, restart={"first": "0ms", "base": "0ms", "max": "0ms"})})
+    d.ready()
+    took = []
+    with Under(d) as u:
+        for i in range(20):
+            victim = d.pids("a")[f"a.{i % 2}"]
+            at = time.monotonic()
+            os.kill(victim, signal.SIGKILL)
+            wait_for(lambda: (p := d.pids("a")) and victim not in p.values() and d.service("a")["ready"] == 2)
+            took.append(ms(at))
+    u.lost_nothing()
+    figure("20 instances killed", f"0 lost; 2 of 2 ready again in {sorted(took)[10]:.0f} ms, {max(took):.0f} at most")
+
+
+def test_an_instance_is_over_its_memory_limit(herd, figure):
+    d = herd({"a": herdling(replicas=2, resources={"memory": "48MiB"})})
+    d.ready()
+    with Under(d) as u:
+        old = d.pids("a")
+        at = time.monotonic()
+        # Where the kernel holds the limit, it may not even answer.
+        with contextlib.suppress(AssertionError, OSError):
+            d.direct("a.0", "/eat?mib=96")
+        wait_for(lambda: d.pids("a").get("a.0") not in (None, old["a.0"]) and d.service("a")["ready"] == 2)
+        took = ms(at)
+        assert d.pids("a")["a.1"] == old["a.1"]
+    u.lost_nothing()
+    figure("an instance over its memory limit", f"0 lost; 2 of 2 ready again in {took:.0f} ms")
+    assert took < 5 * 2000
+
+
+def test_a_service_that_exits_on_and_on_costs_nobody_else(herd, figure):
+    cycles = 10000 if LONG else 1000
+    d = herd({"a": herdling(replicas=2),
+              "b": herdling("--crash-after", 1, restart={"first": "0ms", "base": "0ms", "max": "0ms"})})
+    d.ready("a")
+
+    def memory():
+        kib = 0
+        for pid in (d.proc.pid, d.keeper_pid):
+            with open(f"/proc/{pid}/status", encoding="ascii") as f:
+                kib += next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+        return kib
+
+    with Under(d) as u:
+        wait_for(lambda: d.service("b")["restarts"] >= cycles // 2, 300)
+        half = memory()
+        wait_for(lambda: d.service("b")["restarts"] >= cycles, 300)
+        grown = memory() - half
+    u.lost_nothing()
+    figure(f"{cycles} exits of another service", f"0 lost; memory grew by {grown} KiB in the second half")
+    assert grown < 512
+    assert d.cli("stop", "b", "--wait").returncode == 0
+
+
+@pytest.fixture
+def redis(tmp_path):
+    server = RedisServer(tmp_path / "redis-of-others")
+    server.start()
+    yield server
+    server.proc.send_signal(signal.SIGCONT)
+    server.stop()
+
+
+def pause(d, redis):
+    redis.proc.send_signal(signal.SIGSTOP)
+    wait_for(lambda: d.status()["registry"]["state"] == "down", 30)
+    redis.proc.send_signal(signal.SIGCONT)
+
+
+def restart_empty(_, redis):
+    redis.proc.kill()
+    redis.proc.wait()
+    redis.start()
+
+
+def flush(_, redis):
+    with contextlib.closing(redis.read()) as r:
+        assert r("FLUSHALL") == "OK"
+
+
+def fill(_, redis):
+    """Out of memory: for three seconds it takes no more data."""
+    with contextlib.closing(redis.read()) as r:
+        assert r("CONFIG", "SET", "maxmemory", "1") == "OK"
+        time.sleep(3)
+        assert r("CONFIG", "SET", "maxmemory", "0") == "OK"
+
+
+def registry_is_right(d, redis):
+    with contextlib.closing(redis.read()) as r:
+        seen = registered(r)
+    return {k for k, v in seen.items() if v["state"] == "ready"} == {"a.0", "a.1"} and all(
+        seen[id]["address"] == d.instance(id)["address"] for id in seen)
+
+
+@pytest.mark.parametrize("fault, what", (
+    (pause, "stopped for a while"), (restart_empty, "killed and started empty"), (flush, "flushed"),
+    (fill, "out of memory")))
+def test_redis_is(herd, figure, redis, fault, what):
+    d = herd({"a": herdling(replicas=2)}, registry=f"redis://127.0.0.1:{redis.port}")
+    d.ready()
+    wait_for(lambda: registry_is_right(d, redis))
+    with Under(d) as u:
+        fault(d, redis)
+        at = time.monotonic()
+        # Who goes now is seen to go, and to come.
+        assert d.cli("restart", "a.0", "--wait").returncode == 0
+        wait_for(lambda: registry_is_right(d, redis), 60)
+        took = ms(at)
+    u.lost_nothing()
+    figure(f"Redis {what}", f"0 lost; the registry right again in {took:.0f} ms")
+    assert took < 5 * 10000
