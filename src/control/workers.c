@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "control/event.h"
 #include "control/folders.h"
@@ -28,9 +27,6 @@
 #define LOG_SUBSYSTEM "control"
 #include "base/log.h"
 
-#define BEAT_MS 500
-#define BEAT_MAX_MS 2000
-#define BEAT_GRACE_MS 5000 /* after the spawn */
 #define STRANGERS_MAX 64
 #define SPARE_MIN 8 /* places for those that drain, at least */
 #define BOARD_NAME "scoreboard"
@@ -165,10 +161,20 @@ workers_by_child(struct control *c, uint64_t child)
 	return NULL;
 }
 
+/* Who said hello before the keeper told of it is looked at again. */
+static void
+look_at_strangers(struct control *c)
+{
+	LIST_EACH (s, &c->workers.strangers, struct stranger, link)
+		if (loop_io_want(&s->io, LOOP_READ) < 0)
+			log_warn("control.sock", "no memory for a stranger");
+}
+
 void
 workers_spawned(struct worker *w, pid_t pid)
 {
 	w->pid = pid;
+	look_at_strangers(w->control);
 }
 
 /* It holds nothing any more: drains need not wait for it. */
@@ -184,6 +190,7 @@ forget_process(struct worker *w)
 	w->pid = 0;
 	w->applied = UINT64_MAX;
 	publish_sweep(c);
+	look_at_strangers(c);
 }
 
 void
@@ -308,20 +315,45 @@ let_go(struct stranger *s)
 	loop_defer(s->control->loop, &s->later, on_stranger_free, s);
 }
 
+static pid_t
+pid_of(const struct stranger *s)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(s->io.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -1;
+	return peer.pid;
+}
+
 static struct worker *
 recognise(struct stranger *s, const struct worker_msg *hello)
 {
 	struct control *c = s->control;
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
 	struct worker *w;
 
 	if (hello->type != WORKER_HELLO || hello->index >= c->workers.n)
 		return NULL;
 	w = &c->workers.all[hello->index];
-	if (getsockopt(s->io.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return NULL;
-	return peer.pid == w->pid && w->pid > 0 ? w : NULL;
+	return w->pid > 0 && pid_of(s) == w->pid ? w : NULL;
+}
+
+/* It may be one that was ordered, and whose pid the keeper is yet to tell. */
+static bool
+may_be_early(const struct stranger *s)
+{
+	const struct control *c = s->control;
+	pid_t pid = pid_of(s);
+	bool pending = false;
+
+	for (unsigned i = 0; i < c->workers.n; i++) {
+		const struct worker *w = &c->workers.all[i];
+
+		if (w->pid == pid)
+			return false;
+		pending |= w->child != 0 && w->pid == 0;
+	}
+	return pending;
 }
 
 static void
@@ -333,10 +365,15 @@ on_stranger_io(void *arg, unsigned what)
 	int fds[WORKER_MSG_FDS], fd = s->io.fd;
 	unsigned nfds = 0;
 	struct err err = { "" };
-	int r = worker_msg_recv(fd, &m, fds, &nfds, &err);
 	struct worker *w;
+	int r;
 
 	(void)what;
+	if (may_be_early(s)) {
+		(void)loop_io_want(&s->io, 0);
+		return;
+	}
+	r = worker_msg_recv(fd, &m, fds, &nfds, &err);
 	if (r == -EAGAIN)
 		return;
 	for (unsigned i = 0; i < nfds; i++)
@@ -390,41 +427,6 @@ on_accept(void *arg, unsigned what)
 		let_go(s);
 		fd_close(&fd);
 	}
-}
-
-/* --- the beat ------------------------------------------------------------- */
-
-static bool
-is_hung(struct control *c, const struct worker *w, uint64_t now)
-{
-	struct scoreboard_worker_view v;
-
-	if (w->pid == 0 || now - w->since < BEAT_GRACE_MS)
-		return false;
-	if (!scoreboard_worker_view(c->workers.board, w->n, &v))
-		return false; /* not begun: the start deadline looks after it */
-	return now > v.heartbeat_ms && now - v.heartbeat_ms > BEAT_MAX_MS;
-}
-
-static void
-on_beat(void *arg)
-{
-	struct control *c = arg;
-	uint64_t now = clock_ms();
-	bool late = now - c->workers.beat_at > BEAT_MAX_MS;
-
-	/* When we were the ones that slept, they get another turn. */
-	for (unsigned i = 0; !late && i < c->workers.n; i++) {
-		struct worker *w = &c->workers.all[i];
-
-		if (!is_hung(c, w, now))
-			continue;
-		log_error(
-		    w->slot, "no heartbeat for %u ms: killed", BEAT_MAX_MS);
-		(void)herd_signal(c->herd, w->child, SIGKILL, true);
-	}
-	c->workers.beat_at = now;
-	loop_timer_arm(&c->workers.beat, BEAT_MS);
 }
 
 /* --- open and close ------------------------------------------------------- */
@@ -532,9 +534,7 @@ workers_open(struct control *c, struct err *err)
 		r = listen_for_workers(c, err);
 	if (r < 0)
 		return r;
-	loop_timer_init(&c->workers.beat, c->loop, on_beat, c);
-	c->workers.beat_at = clock_ms();
-	loop_timer_arm(&c->workers.beat, BEAT_MS);
+	beat_begin(c);
 	return 0;
 }
 

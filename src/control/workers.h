@@ -24,6 +24,10 @@ int workers_adopt_board(struct control *c, int fd, struct err *err) MUST_CHECK;
 int workers_adopt_records(
     struct control *c, int fd, struct err *err) MUST_CHECK;
 
+/* --- beat.c --------------------------------------------------------------- */
+
+void beat_begin(struct control *c); /* ends with the timer */
+
 /* --- lanes.c -------------------------------------------------------------- */
 
 /*
