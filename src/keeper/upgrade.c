@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -308,21 +309,58 @@ try_candidate(struct keeper *k, struct err *err)
 	return r;
 }
 
-static const char *
-refuse(const struct keeper *k, const struct keeper_msg *m)
+/* --- whom to trust -------------------------------------------------------- */
+
+static bool
+is_ours_alone(const char *path, bool folder)
 {
+	struct stat st;
+
+	if (stat(path, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()))
+		return false;
+	/* In a sticky folder others cannot touch what is ours. */
+	return (st.st_mode & (S_IWGRP | S_IWOTH)) == 0 ||
+	    (folder && (st.st_mode & S_ISVTX) != 0);
+}
+
+/*
+ * Who may ask for an upgrade is not root, and must not become it: neither the
+ * program nor a folder on the way to it may be another's to change. path is
+ * resolved, and whole again on return.
+ */
+static int
+trust(char *path, struct err *err)
+{
+	bool good = is_ours_alone("/", true) && is_ours_alone(path, false);
+
+	for (char *at = path + 1; good && (at = strchr(at, '/')) != NULL;
+	     at++) {
+		*at = '\0';
+		good = is_ours_alone(path, true);
+		*at = '/';
+	}
+	return good ? 0 : err_set(err, -EPERM, "others could change it");
+}
+
+static int
+find_program(struct keeper *k, const char *named, struct err *err)
+{
+	struct upgrade *u = &k->upgrade;
+
 	if (k->stopping)
-		return STOPPING;
-	if (m->id == 0 || m->text[0] != '/')
-		return "not the path of a program";
-	return NULL;
+		return err_set(err, -ESHUTDOWN, STOPPING);
+	if (u->id == 0 || named[0] != '/')
+		return err_set(err, -EINVAL, "not the path of a program");
+	u->program = realpath(named, NULL);
+	if (u->program == NULL)
+		return err_set(err, -errno, "%s", strerror(errno));
+	return trust(u->program, err);
 }
 
 void
 upgrade_begin(struct keeper *k, const struct keeper_msg *m)
 {
 	struct upgrade *u = &k->upgrade;
-	const char *why = refuse(k, m);
 	struct err err;
 
 	if (u->id != 0)
@@ -333,11 +371,6 @@ upgrade_begin(struct keeper *k, const struct keeper_msg *m)
 	u->passed = false;
 	u->turns = 0;
 	u->until = loop_now(k->loop) + UPGRADE_TRIAL_MS;
-	u->program = strdup(m->text);
-	if (u->program == NULL)
-		why = strerror(ENOMEM);
-	if (why != NULL)
-		answer(k, why);
-	else if (try_candidate(k, &err) < 0)
+	if (find_program(k, m->text, &err) < 0 || try_candidate(k, &err) < 0)
 		answer(k, err.text);
 }

@@ -3,8 +3,9 @@
 /*
  * upgrade - the keeper becomes another program, and nobody notices
  *
- * The order names a program. That is first run as a candidate, `<program>
- * keeper --verify`, with a copy of the manifest on its stdin: within
+ * The order names a program, which nobody but root and ourselves may be able to
+ * change, or to put another in its place. That is first run as a candidate,
+ * `<program> keeper --verify`, with a copy of the manifest on its stdin: within
  * UPGRADE_TRIAL_MS it must print the manifest's sum, which shows that it can
  * read all of it. Then the keeper writes what it knows now, and execs the
  * program: the same process, with the same children, descriptors and locks,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -368,6 +369,40 @@ what_cannot_read_the_manifest_is_refused(void **state)
 }
 
 static void
+what_others_could_change_is_refused(void **state)
+{
+	static const char text[] = "others could change it";
+	struct world *w = *state;
+	char folder[PATH_MAX], path[PATH_MAX], link[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%s/folder", w->dir);
+	snprintf(path, sizeof(path), "%s/folder/program", w->dir);
+	snprintf(link, sizeof(link), "%s/link", w->dir);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	assert_int_equal(symlink(path, link), 0);
+	write_script(w, "folder/program", "#!/bin/sh\n", path);
+	assert_non_null(strstr(upgrade_to(w, path, true), "cannot read"));
+	assert_non_null(strstr(upgrade_to(w, link, true), "cannot read"));
+	assert_int_equal(chmod(path, 0775), 0);
+	assert_string_equal(upgrade_to(w, path, true), text);
+	assert_string_equal(upgrade_to(w, link, true), text);
+	assert_int_equal(chmod(path, 0757), 0);
+	assert_string_equal(upgrade_to(w, path, true), text);
+	assert_int_equal(chmod(path, 0755), 0);
+	assert_int_equal(chmod(folder, 0777), 0);
+	assert_string_equal(upgrade_to(w, path, true), text);
+	assert_int_equal(chmod(folder, 01777), 0);
+	assert_non_null(strstr(upgrade_to(w, path, true), "cannot read"));
+	if (getuid() != 0)
+		return;
+	assert_int_equal(chown(path, 65534, 65534), 0);
+	assert_string_equal(upgrade_to(w, path, true), text);
+	assert_int_equal(chown(path, 0, 0), 0);
+	assert_int_equal(chown(folder, 65534, 65534), 0);
+	assert_string_equal(upgrade_to(w, path, true), text);
+}
+
+static void
 a_herd_that_is_ended_is_not_upgraded(void **state)
 {
 	struct world *w = *state;
@@ -415,6 +450,7 @@ main(void)
 		TEST(a_signal_to_end_is_never_lost),
 		TEST(a_trial_changes_nothing),
 		TEST(what_cannot_read_the_manifest_is_refused),
+		TEST(what_others_could_change_is_refused),
 		TEST(a_herd_that_is_ended_is_not_upgraded),
 		TEST(after_it_the_herd_ends_as_ever),
 	};
