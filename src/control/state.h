@@ -294,9 +294,10 @@ struct control {
 	struct {
 		uint32_t epoch;
 		enum upgrade_phase phase;
-		int fd;	    /* what the next control is to know; -1: nothing */
-		bool asked; /* the keeper, by this process */
-		bool leaving; /* this process is about to become another */
+		int fd; /* what the next control is to know; -1: nothing */
+		unsigned tries; /* to become the program, after the first */
+		bool asked;	/* the keeper, by this process */
+		bool leaving;	/* this process is about to become another */
 		char failed[UPGRADE_FAILED_MAX]; /* the last one, why; "" */
 		char program[PATH_MAX];
 		struct loop_later later;

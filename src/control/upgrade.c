@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -24,7 +25,9 @@ struct sheet {
 	uint32_t magic;
 	uint32_t epoch;
 	uint32_t phase;
+	uint32_t tries; /* to become the program */
 	char failed[UPGRADE_FAILED_MAX];
+	char program[PATH_MAX];
 };
 
 static const char *const phases[] = {
@@ -45,24 +48,31 @@ upgrade_adopt(struct control *c, int fd)
 	c->upgrade.fd = fd;
 	if (pread(fd, &s, sizeof(s), 0) != (ssize_t)sizeof(s) ||
 	    s.magic != MAGIC || s.phase >= ARRAY_LEN(phases) ||
-	    memchr(s.failed, '\0', sizeof(s.failed)) == NULL) {
+	    memchr(s.failed, '\0', sizeof(s.failed)) == NULL ||
+	    memchr(s.program, '\0', sizeof(s.program)) == NULL) {
 		log_error(UPGRADE_FD, "not usable: forgotten");
 		return;
 	}
 	c->upgrade.epoch = s.epoch;
 	c->upgrade.phase = (enum upgrade_phase)s.phase;
+	c->upgrade.tries = s.tries;
 	memcpy(c->upgrade.failed, s.failed, sizeof(s.failed));
+	memcpy(c->upgrade.program, s.program, sizeof(s.program));
 }
 
 /* From here on the next control goes on with it. */
 static int
 write_down(struct control *c, uint32_t epoch, enum upgrade_phase phase)
 {
-	struct sheet s = { .magic = MAGIC, .epoch = epoch, .phase = phase };
+	struct sheet s = { .magic = MAGIC,
+		.epoch = epoch,
+		.phase = phase,
+		.tries = c->upgrade.tries };
 	bool fresh = c->upgrade.fd < 0;
 	int r = 0;
 
 	memcpy(s.failed, c->upgrade.failed, sizeof(s.failed));
+	memcpy(s.program, c->upgrade.program, sizeof(s.program));
 	if (fresh)
 		c->upgrade.fd = memfd_create(UPGRADE_FD, MFD_CLOEXEC);
 	if (c->upgrade.fd < 0 ||
@@ -97,8 +107,8 @@ enter(struct control *c, enum upgrade_phase phase)
 static void
 give_up(struct control *c, const char *what, const char *why)
 {
-	snprintf(
-	    c->upgrade.failed, sizeof(c->upgrade.failed), "%s: %s", what, why);
+	snprintf(c->upgrade.failed, sizeof(c->upgrade.failed), "%.160s: %.80s",
+	    what, why);
 	log_error("upgrade", "given up: %s", c->upgrade.failed);
 	enter(c, UPGRADE_NONE);
 }
@@ -151,6 +161,19 @@ control_upgrade_forget(struct control *c, void *arg)
 		c->upgrade.done = NULL;
 }
 
+/* What the sheet says is what the next one goes by, whoever it is. */
+static int
+leave(struct control *c, uint32_t epoch)
+{
+	int r = write_down(c, epoch, UPGRADE_WORKERS);
+
+	if (r < 0)
+		return r;
+	log_info("upgrade", "to %s", c->upgrade.program);
+	c->upgrade.leaving = true;
+	return 0;
+}
+
 static void
 tried(struct control *c, const char *why)
 {
@@ -163,15 +186,35 @@ tried(struct control *c, const char *why)
 		return;
 	}
 	c->upgrade.failed[0] = '\0';
-	r = write_down(c, c->upgrade.epoch + 1, UPGRADE_WORKERS);
-	if (r < 0) {
-		tell(c, strerror(-r));
-		return;
-	}
-	log_info("upgrade", "to %s", c->upgrade.program);
-	c->upgrade.leaving = true;
-	tell(c, NULL);
-	c->args.upgrade(c->args.owner, c->upgrade.program);
+	c->upgrade.tries = 0;
+	r = leave(c, c->upgrade.epoch + 1);
+	tell(c, r < 0 ? strerror(-r) : NULL);
+	if (r == 0)
+		c->args.upgrade(c->args.owner, c->upgrade.program);
+}
+
+static bool
+are_the_program(const struct control *c)
+{
+	struct stat ours, its;
+
+	return strcmp(c->args.program, c->upgrade.program) == 0 ||
+	    (stat(c->args.program, &ours) == 0 &&
+		stat(c->upgrade.program, &its) == 0 &&
+		ours.st_dev == its.st_dev && ours.st_ino == its.st_ino);
+}
+
+/*
+ * Somebody started the old one again, or the exec failed: once more, for a
+ * program that never stays is not to be run for ever.
+ */
+static void
+leave_again(struct control *c)
+{
+	if (c->upgrade.tries++ == 0 && leave(c, c->upgrade.epoch) == 0)
+		c->args.upgrade(c->args.owner, c->upgrade.program);
+	else
+		give_up(c, c->upgrade.program, "control did not become it");
 }
 
 /* --- workers -------------------------------------------------------------- */
@@ -239,9 +282,17 @@ on_step(void *arg)
 	struct control *c = arg;
 	unsigned done = 0;
 
-	if (c->upgrade.phase != UPGRADE_WORKERS || c->upgrade.leaving ||
-	    c->stopping)
+	if (c->upgrade.leaving || c->stopping)
 		return;
+	if (!are_the_program(c)) {
+		leave_again(c);
+		return;
+	}
+	if (c->upgrade.phase == UPGRADE_KEEPER) {
+		if (!c->upgrade.asked)
+			become(c); /* who asked has died before the answer */
+		return;
+	}
 	while (done < c->workers.lanes && replace(c, done))
 		done++;
 	if (done == c->workers.lanes)
@@ -252,12 +303,9 @@ on_step(void *arg)
 void
 upgrade_soon(struct control *c)
 {
-	if (c->upgrade.phase == UPGRADE_WORKERS)
+	if (c->upgrade.phase == UPGRADE_WORKERS ||
+	    c->upgrade.phase == UPGRADE_KEEPER)
 		loop_defer(c->loop, &c->upgrade.later, on_step, c);
-	else if (c->upgrade.phase == UPGRADE_KEEPER && !c->upgrade.asked) {
-		/* Another control asked, and died before the answer. */
-		become(c);
-	}
 }
 
 /* --- the keeper ----------------------------------------------------------- */

@@ -12,7 +12,8 @@
  *	KEEPER	  and the keeper becomes it, in place
  *
  * Which upgrade it is, and how far it came, stands in a memfd with the keeper:
- * if control dies, the next one goes on. Each worker's note has the number of
+ * if control dies, the next one goes on; if that is not the program, it becomes
+ * it, once more. Each worker's note has the number of
  * the upgrade that started it, its epoch. A new worker that does not get ready
  * ends the upgrade: the old ones stay, and the reason is in the status.
  */

@@ -177,6 +177,38 @@ def test_control_killed_at_any_moment_of_it_goes_on_with_it(herd, tmp_path):
     assert d.pids("a") == pids
 
 
+def test_the_old_program_started_in_the_middle_becomes_the_new_one(herd, tmp_path):
+    d = herd({"a": herdling(replicas=2)})
+    d.ready()
+    load = d.load("-c", 8, "-r", 1000, "-d", 60, "--path", "/a/")
+    path = another(tmp_path)
+    assert d.cli("upgrade", path).returncode == 0
+    d.kill_control()
+    d.start()  # where it came from
+    wait_for(lambda: d.status()["upgrade"] == {"phase": "none", "epoch": 1, "failed": ""}, 30)
+    d.ready()
+    for pid in (d.proc.pid, d.keeper_pid, *workers_of(d.status())):
+        assert program_of(pid) == str(path)
+    verdict = load.end()
+    assert all_ok(verdict), verdict
+
+
+def test_a_program_that_went_meanwhile_is_given_up(herd, tmp_path):
+    d = herd({"a": herdling()})
+    pids = {w["pid"] for w in d.ready()["workers"]}
+    path = another(tmp_path)
+    assert d.cli("upgrade", path).returncode == 0
+    d.kill_control()
+    os.unlink(path)
+    d.start()
+    wait_for(lambda: str(path) in d.status()["upgrade"]["failed"], 30)
+    assert d.status()["upgrade"]["phase"] == "none"
+    assert "given up" in d.cli("status").stdout
+    assert all_ok(d.load("-n", 50, "--path", "/a/").verdict())
+    assert program_of(d.keeper_pid) == str(BUILD / "bin/drover")
+    assert pids
+
+
 def test_one_at_a_time_and_only_for_admins(herd, tmp_path):
     d = herd({"a": herdling()})
     d.ready()

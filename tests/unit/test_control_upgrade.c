@@ -49,18 +49,24 @@ upgrade_text(struct world *w, const char *key)
 
 /* The trial passed, and control has become the other program. */
 static void
-begin_upgrade(struct world *w)
+begin_upgrade_to(struct world *w, const char *program)
 {
 	struct answer a = { 0 };
 	struct err err;
 
-	assert_int_equal(
-	    control_upgrade(w->c, "/opt/new", on_tried, &a, &err), 0);
+	assert_int_equal(control_upgrade(w->c, program, on_tried, &a, &err), 0);
 	fake_upgraded(NULL);
 	assert_int_equal(a.n, 1);
-	assert_string_equal(w->becomes, "/opt/new");
+	assert_string_equal(w->becomes, program);
+	w->becomes[0] = '\0';
 	control_free(w->c);
 	attach(w);
+}
+
+static void
+begin_upgrade(struct world *w)
+{
+	begin_upgrade_to(w, "/bin/false"); /* which attach() says we are */
 }
 
 /* --- tests ---------------------------------------------------------------- */
@@ -201,6 +207,29 @@ an_old_worker_that_dies_meanwhile_is_a_new_one_then(void **state)
 }
 
 static void
+a_control_that_is_not_the_program_becomes_it_once_more(void **state)
+{
+	struct world *w = world_new("", NULL);
+
+	(void)state;
+	attach(w);
+	begin_upgrade_to(w, "/opt/new");
+	assert_string_equal(w->becomes, "/opt/new");
+	assert_string_equal(upgrade_text(w, "phase"), "workers");
+	assert_null(fake_running("proxy.1"));
+	/* That was no use either: the old one goes on. */
+	w->becomes[0] = '\0';
+	control_free(w->c);
+	attach(w);
+	assert_string_equal(w->becomes, "");
+	assert_string_equal(upgrade_text(w, "phase"), "none");
+	assert_non_null(strstr(upgrade_text(w, "failed"), "/opt/new"));
+	assert_null(fake_running("proxy.1"));
+	assert_int_equal(fake_running("proxy.0")->last_signal, 0);
+	world_free(w);
+}
+
+static void
 what_the_keeper_has_is_not_trusted(void **state)
 {
 	static const char *const texts[] = { "", "x",
@@ -245,6 +274,8 @@ main(void)
 		    a_new_worker_that_dies_ends_it_and_the_old_one_stays),
 		cmocka_unit_test(
 		    an_old_worker_that_dies_meanwhile_is_a_new_one_then),
+		cmocka_unit_test(
+		    a_control_that_is_not_the_program_becomes_it_once_more),
 		cmocka_unit_test(what_the_keeper_has_is_not_trusted),
 	};
 
