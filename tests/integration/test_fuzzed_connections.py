@@ -4,6 +4,7 @@
 Four seconds in the ring, a minute with DROVER_LONG. The seed is printed;
 DROVER_SEED repeats it.
 """
+import contextlib
 import json
 import os
 import random
@@ -21,6 +22,7 @@ from worker_rig import BUILD, TOP, WRAP, Rig, tool
 SECONDS = 60 if os.environ.get("DROVER_LONG") else 4
 SEED = int(os.environ.get("DROVER_SEED", "20260117"))
 SETTLE_S = 20
+PIPES_KEPT = 8  # src/proxy/pipe.h
 # What an allocator may keep of it. One that watches every access keeps more,
 # and finds what was lost by itself when the worker exits.
 SLACK_KIB = 1 << 20 if WRAP or "sanitizers" in BUILD else 4096
@@ -153,7 +155,15 @@ def attacker(rig, number, until, made, failures):
 
 
 def descriptors(rig):
-    return len(os.listdir(f"/proc/{rig.workers[0].pid}/fd"))
+    """All but pipes, of which a few are kept for large bodies to come."""
+    fds = f"/proc/{rig.workers[0].pid}/fd"
+    where = []
+    for fd in os.listdir(fds):
+        with contextlib.suppress(FileNotFoundError):
+            where.append(os.readlink(f"{fds}/{fd}"))
+    pipes = sum(w.startswith("pipe:") for w in where)
+    assert pipes <= 2 * (2 + PIPES_KEPT), where  # of its own, and its output
+    return len(where) - pipes
 
 
 def load(rig, *args):
