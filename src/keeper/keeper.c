@@ -170,11 +170,12 @@ on_followed(void *arg, const char *slot, struct span lines)
 		client_tell(k, &m, -1);
 }
 
-static int
-path_in(char *out, const char *folder, const char *name, struct err *err)
+int
+keeper_path(const struct keeper *k, char out[PATH_MAX], const char *name,
+    struct err *err)
 {
-	if (snprintf(out, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
-		return err_errno(err, -ENAMETOOLONG, "%s", folder);
+	if (snprintf(out, PATH_MAX, "%s/%s", k->runtime, name) >= PATH_MAX)
+		return err_errno(err, -ENAMETOOLONG, "%s", k->runtime);
 	return 0;
 }
 
@@ -214,7 +215,7 @@ keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
 	unsigned killed;
 	int r;
 
-	r = path_in(path, args->runtime, "herd", err);
+	r = keeper_path(k, path, "herd", err);
 	if (r == 0)
 		r = record_open(&k->record, path, k->incarnation, &killed, err);
 	if (r < 0)
@@ -230,7 +231,7 @@ keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
 	look_around(k, args->cgroup);
 	if (watch_signals(k) < 0)
 		return err_errno(err, -ENOMEM, "signals");
-	r = path_in(path, args->runtime, "keeper.sock", err);
+	r = keeper_path(k, path, "keeper.sock", err);
 	return r < 0 ? r : clients_listen(k, path, err);
 }
 
@@ -241,7 +242,7 @@ keeper_resume(struct keeper *k, const struct keeper_args *args, struct err *err)
 	int r = open_loop(k, err);
 
 	if (r == 0)
-		r = manifest_restore(k, args->manifest, args->runtime, err);
+		r = manifest_restore(k, args->manifest, err);
 	if (r < 0)
 		return r;
 	close(args->manifest);
@@ -253,13 +254,13 @@ keeper_resume(struct keeper *k, const struct keeper_args *args, struct err *err)
 }
 
 static void
-keeper_close(struct keeper *k, const char *runtime)
+keeper_close(struct keeper *k)
 {
 	char path[PATH_MAX];
 
 	if (k->record == NULL)
 		return; /* another keeper's folder: touch nothing */
-	if (path_in(path, runtime, "keeper.sock", NULL) == 0)
+	if (keeper_path(k, path, "keeper.sock", NULL) == 0)
 		unlink(path);
 	if (k->loop != NULL) {
 		clients_close(k);
@@ -324,7 +325,7 @@ keeper_main(const struct keeper_args *args)
 	if (r < 0) {
 		log_error("herd", "cannot keep: %s", err.text);
 		say_ready(args->ready_fd, err.text);
-		keeper_close(&k, args->runtime);
+		keeper_close(&k);
 		return 1;
 	}
 	if (args->manifest == 0) {
@@ -334,7 +335,7 @@ keeper_main(const struct keeper_args *args)
 	}
 	r = loop_run(k.loop);
 	end_orphans();
-	keeper_close(&k, args->runtime);
+	keeper_close(&k);
 	log_info("herd", "ended");
 	return r < 0 ? 1 : 0;
 }

@@ -299,7 +299,6 @@ manifest_check(int fd, uint64_t *sum, struct err *err)
 
 struct restore {
 	struct keeper *k;
-	const char *runtime;
 	struct child *child; /* its KEPT comes next */
 	int record;
 };
@@ -452,6 +451,7 @@ restore_ready(struct restore *r, const struct keeper_msg *m, struct err *err)
 {
 	struct keeper *k = r->k;
 	char path[PATH_MAX];
+	int res;
 
 	k->last_id = m->id;
 	k->host = m->host;
@@ -462,9 +462,9 @@ restore_ready(struct restore *r, const struct keeper_msg *m, struct err *err)
 		0 ||
 	    strlen(k->incarnation) != 32)
 		return err_set(err, -EPROTO, "incarnation %s", m->text);
-	if (snprintf(path, sizeof(path), "%s/herd", r->runtime) >=
-	    (int)sizeof(path))
-		return err_errno(err, -ENAMETOOLONG, "%s", r->runtime);
+	res = keeper_path(k, path, "herd", err);
+	if (res < 0)
+		return res;
 	return record_resume(&k->record, path, r->record, k->incarnation, err);
 }
 
@@ -505,9 +505,9 @@ restore_one(void *arg, const struct keeper_msg *m, struct err *err)
 }
 
 int
-manifest_restore(struct keeper *k, int fd, const char *runtime, struct err *err)
+manifest_restore(struct keeper *k, int fd, struct err *err)
 {
-	struct restore r = { .k = k, .runtime = runtime };
+	struct restore r = { .k = k };
 	struct text t;
 	int res = map_text(&t, fd, err);
 

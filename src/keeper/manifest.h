@@ -36,8 +36,7 @@ int manifest_check(int fd, uint64_t *sum, struct err *err) MUST_CHECK;
  * Fill an open, empty keeper. Descriptors that the manifest names are the
  * keeper's from here on, and close-on-exec again.
  */
-int manifest_restore(
-    struct keeper *k, int fd, const char *runtime, struct err *err) MUST_CHECK;
+int manifest_restore(struct keeper *k, int fd, struct err *err) MUST_CHECK;
 
 /* fn for each descriptor that the manifest names. */
 void manifest_each_fd(struct keeper *k, void (*fn)(int fd));

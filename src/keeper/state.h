@@ -10,6 +10,8 @@
 #ifndef KEEPER_STATE_H
 #define KEEPER_STATE_H
 
+#include <limits.h>
+
 #include "base/list.h"
 #include "keeper/output.h"
 #include "keeper/upgrade.h"
@@ -144,5 +146,9 @@ void fds_free(struct keeper *k);
 
 void keeper_stop(struct keeper *k);	 /* the whole herd; again is fine */
 void keeper_stop_step(struct keeper *k); /* a child is gone */
+
+/* A file of the runtime folder. 0 or -ENAMETOOLONG. */
+int keeper_path(const struct keeper *k, char out[PATH_MAX], const char *name,
+    struct err *err) MUST_CHECK;
 
 #endif /* KEEPER_STATE_H */

@@ -8,7 +8,7 @@ import pytest
 
 from test_worker_auth import BASIC, Judge, bearer, basic, crypt, guard_forward, soon, write
 from test_worker_auth import BEARER, HS256, SECRET
-from worker_rig import Rig, header, read_all, read_until, status
+from worker_rig import Rig, header, held, read_all, status
 
 FAST = "$6$rounds=1000$salt$"
 SLOW = "$2b$14$abcdefghijklmnopqrstuu"
@@ -165,17 +165,6 @@ def test_a_question_that_nobody_answers_is_counted(rig):
 
 
 # --- memory ------------------------------------------------------------------
-
-def held(rig):
-    """What the worker says it holds, once that stands still."""
-    last = -1
-    while True:
-        now = rig.ask("limits")["memory"]
-        if now == last:
-            return now
-        last = now
-        time.sleep(0.6)
-
 
 def test_what_is_remembered_counts_and_a_reload_with_less_memory_applies(rig):
     auth, n = tokens(rig), 1000

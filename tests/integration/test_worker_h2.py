@@ -13,7 +13,7 @@ from h2_client import (CALM, CANCEL, CONT, DATA, END, END_HEADERS, FLOW, GOAWAY,
                        HEADERS, INTERNAL, NO_ERROR, PING, PREFACE, PROTOCOL,
                        RST, SETTINGS, WINDOW, Client, block, frame, request,
                        text, word)
-from worker_rig import Rig, read_all, status
+from worker_rig import Rig, eventually, read_all, status
 
 
 @pytest.fixture
@@ -38,13 +38,6 @@ def web(rig):
 def c(web):
     with Client(web.h2_port) as client:
         yield client
-
-
-def eventually(what, timeout=5):
-    end = time.monotonic() + timeout
-    while not what():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 # --- requests and answers ---------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 from h2_client import (DATA, END, END_HEADERS, HEADERS, INTERNAL, PROTOCOL,
                        WINDOW, Client, block, frame, request, word)
-from worker_rig import Rig, Script, header, read_until
+from worker_rig import Script, header, http2_rig, read_until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -15,13 +15,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 @pytest.fixture
 def rig(tmp_path):
-    r = Rig(tmp_path)
-    r.h2_port = r.listen(2, http="http2")
-    r.say("hangup")
-    r.wait("hello")
-    yield r
-    codes = r.close()
-    assert all(c == 0 for c in codes.values()), codes
+    yield from http2_rig(tmp_path)
 
 
 @pytest.fixture

@@ -13,18 +13,12 @@ from test_worker_auth import (Judge, basic, bearer, crypt, guard_basic,
                               guard_forward, guard_secret, said, soon)
 from test_worker_rules import cors
 from test_worker_rules import limited as rated
-from worker_rig import Rig, header
+from worker_rig import eventually, header, http2_rig
 
 
 @pytest.fixture
 def rig(tmp_path):
-    r = Rig(tmp_path)
-    r.h2_port = r.listen(2, http="http2")
-    r.say("hangup")
-    r.wait("hello")
-    yield r
-    codes = r.close()
-    assert all(c == 0 for c in codes.values()), codes
+    yield from http2_rig(tmp_path)
 
 
 @pytest.fixture
@@ -38,13 +32,6 @@ def judge(rig):
 def c(rig):
     with Client(rig.h2_port) as client:
         yield client
-
-
-def until(what, timeout=5):
-    end = time.monotonic() + timeout
-    while not what():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 def low(headers):
@@ -70,7 +57,7 @@ def test_a_body_that_stands_still_is_408_and_costs_its_stream_alone(rig, c):
     while a.reset is None:
         assert c.step()
     assert a.reset == NO_ERROR and rig.met("body_idle") == 1
-    until(lambda: rig.ask("endpoint")["inflight"] == 0)
+    eventually(lambda: rig.ask("endpoint")["inflight"] == 0)
     assert c.get("/token?t=2").status == 200
 
 
@@ -112,7 +99,7 @@ def test_connections_of_one_address_count_those_of_http2(rig):
         assert s.recv(65536).startswith(b"HTTP/1.1 200 ")
         other.close()
         one.close()
-        until(lambda: rig.ask("worker")["connections"] == 1)
+        eventually(lambda: rig.ask("worker")["connections"] == 1)
         with Client(rig.h2_port) as again:
             assert again.get("/token?t=1").status == 200
 
@@ -177,7 +164,7 @@ def test_a_no_comes_before_the_body_is_read(rig, judge, c):
     for _ in range(8):
         c.send(frame(DATA, 0, s, b"a" * 16384))
     # All of its window is used up, and nothing of it comes back.
-    until(lambda: rig.met("http2_window") == 1)
+    eventually(lambda: rig.met("http2_window") == 1)
     c.s.settimeout(0.3)
     with pytest.raises(TimeoutError):
         while True:
@@ -203,7 +190,7 @@ def test_what_a_refused_body_held_goes_back_to_the_connection(rig, judge, c):
         judge.wait()
         for _ in range(8):
             c.send(frame(DATA, 0, s, b"a" * 16384))
-        until(lambda: rig.met("http2_window") == i + 1)
+        eventually(lambda: rig.met("http2_window") == i + 1)
         judge.gate.set()
         assert c.wait(s).status == 403
     judge.says("200 OK")
@@ -217,7 +204,7 @@ def test_a_client_that_resets_takes_its_question_along(rig, judge, c):
     s = c.ask("/head")
     judge.wait()
     c.send(frame(RST, 0, s, word(CANCEL)))
-    until(lambda: rig.ask("endpoint", 1)["inflight"] == 0)
+    eventually(lambda: rig.ask("endpoint", 1)["inflight"] == 0)
     judge.gate.set()
     assert c.get("/head").status == 200
     assert len(rig.forwarded()) == 1

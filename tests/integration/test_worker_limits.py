@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from worker_rig import Rig, Script, header, read_all, read_until, status
+from worker_rig import (Rig, Script, eventually, header, held, read_all,
+                        read_until, status)
 
 ASK = b"GET /token?t=1 HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -31,13 +32,6 @@ def web(rig):
         origin, options=options, **limits)
     rig.limit()
     return rig
-
-
-def until(what, timeout=5):
-    end = time.monotonic() + timeout
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def served(s):
@@ -93,7 +87,7 @@ def test_connections_of_one_address(web):
     assert ended(refused, 2)
     # Who leaves makes room.
     first.close()
-    until(lambda: web.ask("worker")["connections"] == 3)
+    eventually(lambda: web.ask("worker")["connections"] == 3)
     again = web.connect()
     assert served(again)
     web.limit(connections_per_address=3)
@@ -345,8 +339,8 @@ def test_a_client_that_takes_nothing_is_cut_off(web):
     web.limit(send_timeout=400)
     s = web.connect()
     s.sendall(b"GET /bytes?n=100000000 HTTP/1.1\r\nHost: a\r\n\r\n")
-    until(lambda: web.met("send_timeout") == 1)
-    until(lambda: web.ask("worker")["connections"] == 0)
+    eventually(lambda: web.met("send_timeout") == 1)
+    eventually(lambda: web.ask("worker")["connections"] == 0)
     assert len(read_all(s)) < 100000000
     assert web.met("stream_idle") == 0
     s.close()
@@ -393,7 +387,7 @@ def test_what_comes_after_the_end_has_a_size_and_a_time(web):
     s = web.connect()
     s.sendall(early)
     assert status(read_all(s)) == 413
-    until(lambda: web.met("linger") == 1)  # the time
+    eventually(lambda: web.met("linger") == 1)  # the time
     s.close()
     web.limit(options="body=10", linger_timeout=60000, linger_size=100000)
     s = web.connect()
@@ -420,13 +414,13 @@ def test_idle_connections_to_a_copy_are_few_and_get_old(web):
 
     both()
     assert web.ask("endpoint")["connects"] == 2
-    until(lambda: web.met("pool") == 1)
+    eventually(lambda: web.met("pool") == 1)
     both()
     assert web.ask("endpoint")["connects"] == 3
     web.limit(pool=1, pool_timeout=200)
     assert web.get("/token?t=1")[0] == 200
     before = web.ask("endpoint")["connects"]
-    until(lambda: web.met("pool_timeout") == 1)
+    eventually(lambda: web.met("pool_timeout") == 1)
     assert web.ask("worker")["upstreams"] == 0
     assert web.get("/token?t=1")[0] == 200
     assert web.ask("endpoint")["connects"] == before + 1
@@ -512,17 +506,6 @@ def test_interim_answers_without_end_are_no_answer(rig, code):
 
 # --- memory ------------------------------------------------------------------
 
-def held(rig):
-    """What the worker says it holds, once that stands still."""
-    last = -1
-    while True:
-        now = rig.ask("limits")["memory"]
-        if now == last:
-            return now
-        last = now
-        time.sleep(0.6)
-
-
 def reader(rig, n):
     s = rig.connect()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -533,7 +516,7 @@ def reader(rig, n):
 def test_what_is_shed_before_memory_runs_out(web):
     size, n = 10 << 20, 110  # some of which find a pipe, and hold nothing
     readers = [reader(web, size) for _ in range(n)]
-    until(lambda: web.ask("endpoint")["requests"] == n)
+    eventually(lambda: web.ask("endpoint")["requests"] == n)
     idle = web.connect()
     assert served(idle)
     used = held(web) // 1024
@@ -570,8 +553,8 @@ def test_what_is_shed_before_memory_runs_out(web):
     late.settimeout(5)
     assert status(read_until(late, b"}")) in (200, 503)  # let in early or late
     late.close()
-    until(lambda: web.get("/token?t=1")[1].get("connection") != "close")
-    until(lambda: held(web) < (used << 10) // 4)
+    eventually(lambda: web.get("/token?t=1")[1].get("connection") != "close")
+    eventually(lambda: held(web) < (used << 10) // 4)
 
 
 def uploads(rig):
@@ -580,7 +563,7 @@ def uploads(rig):
     for s in clients:
         s.sendall(b"PUT /sink HTTP/1.1\r\nHost: a\r\nContent-Length: 50000"
                   b"\r\n\r\n" + 30000 * b"x")
-    until(lambda: rig.ask("endpoint")["inflight"] == 50)
+    eventually(lambda: rig.ask("endpoint")["inflight"] == 50)
     for s in clients[:25]:
         s.sendall(20000 * b"x")
         assert read_until(s, b"}")
@@ -588,7 +571,7 @@ def uploads(rig):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                      struct.pack("ii", 1, 0))
         s.close()
-    until(lambda: rig.ask("worker")["connections"] == 0)
+    eventually(lambda: rig.ask("worker")["connections"] == 0)
 
 
 def test_memory_that_is_given_back_is_not_counted(web):

@@ -92,6 +92,24 @@ class Script(Endpoint):
         return s
 
 
+def eventually(what, timeout=5):
+    end = time.monotonic() + timeout
+    while not what():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
+
+
+def held(rig):
+    """What the worker says it holds, once that stands still."""
+    last = -1
+    while True:
+        now = rig.ask("limits")["memory"]
+        if now == last:
+            return now
+        last = now
+        time.sleep(0.6)
+
+
 class Rig:
     def __init__(self, path, workers=1):
         self.dir = str(path)
@@ -269,3 +287,14 @@ def header(data, name):
         if k.strip().lower() == name.lower().encode():
             return v.strip().decode()
     return None
+
+
+def http2_rig(path):
+    """A fixture's: a worker with one more listener, of HTTP/2."""
+    r = Rig(path)
+    r.h2_port = r.listen(2, http="http2")
+    r.say("hangup")
+    r.wait("hello")
+    yield r
+    codes = r.close()
+    assert all(c == 0 for c in codes.values()), codes
