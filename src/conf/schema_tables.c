@@ -546,7 +546,9 @@ const struct schema schema_service[] = {
 { "readiness.interval", SCHEMA_DURATION, SCHEMA_LIVE,
 	SERVICE(readiness.interval_ms),
 	.min = 100, .max = HOUR, .preset = "2s",
-	.text = "Between two checks of one that has started." },
+	.text = "From one check to the next, begin to begin, once it has "
+		"started: one that hangs is found within fall times this, "
+		"and a timeout." },
 { "readiness.timeout", SCHEMA_DURATION, SCHEMA_LIVE,
 	SERVICE(readiness.timeout_ms),
 	.min = 10, .max = 60 * SECOND, .preset = "1s",
@@ -573,7 +575,7 @@ const struct schema schema_service[] = {
 { "liveness.interval", SCHEMA_DURATION, SCHEMA_LIVE,
 	SERVICE(liveness.interval_ms),
 	.min = 100, .max = HOUR, .preset = "10s",
-	.text = "Between two checks." },
+	.text = "From one check to the next." },
 { "liveness.timeout", SCHEMA_DURATION, SCHEMA_LIVE,
 	SERVICE(liveness.timeout_ms),
 	.min = 10, .max = 60 * SECOND, .preset = "1s",

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "control/launch.h"
+#include "control/publish.h"
 #include "control/replica.h"
 #include "http/client.h"
 #include "link/address.h"
@@ -53,13 +54,18 @@ post_turn(struct probe *p, enum check_turn turn)
 	    r, is_liveness(p) ? INSTANCE_EV_SICK : INSTANCE_EV_FAILED, why);
 }
 
+enum reply { NO_REPLY, REPLIED };
+
 /* One check is done; why is NULL when it passed. */
 static void
-finish(struct probe *p, const char *why)
+finish(struct probe *p, const char *why, enum reply reply)
 {
 	enum check_turn turn;
 
 	p->busy = false;
+	p->silent = reply == REPLIED ? 0 : p->silent + 1;
+	if (p->silent == p->conf->fall)
+		publish_soon(p->replica->service->control);
 	if (why != NULL)
 		snprintf(p->last, sizeof(p->last), "%s", why);
 	turn = check_post(&p->check, why == NULL, p->conf->rise, p->conf->fall);
@@ -88,7 +94,7 @@ on_http_done(void *arg, int r, const struct err *err)
 
 	p->client = NULL;
 	if (r == 0 && p->status >= 200 && p->status < 400) {
-		finish(p, NULL);
+		finish(p, NULL, REPLIED);
 		return;
 	}
 	if (r == 0)
@@ -96,7 +102,7 @@ on_http_done(void *arg, int r, const struct err *err)
 	else
 		snprintf(
 		    why, sizeof(why), "%.*s", (int)sizeof(why) - 1, err->text);
-	finish(p, why);
+	finish(p, why, r == 0 ? REPLIED : NO_REPLY);
 }
 
 static int
@@ -148,7 +154,8 @@ on_connected(void *arg, unsigned what)
 	if (getsockopt(p->connect.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	end_connect(p);
-	finish(p, error == 0 ? NULL : strerror(error));
+	finish(p, error == 0 ? NULL : strerror(error),
+	    error == 0 ? REPLIED : NO_REPLY);
 }
 
 static int
@@ -217,9 +224,9 @@ health_exited(struct control *c, uint64_t child, const struct spawn_exit *exit)
 		return false;
 	p->child = 0;
 	if (exit->kind == EXIT_EXITED && exit->code == 0)
-		finish(p, NULL);
+		finish(p, NULL, REPLIED);
 	else
-		finish(p, replica_exit_text(exit, why, sizeof(why)));
+		finish(p, replica_exit_text(exit, why, sizeof(why)), REPLIED);
 	return true;
 }
 
@@ -261,21 +268,22 @@ on_timer(void *arg)
 
 	if (p->busy) {
 		give_up(p);
-		finish(p, "timeout");
+		finish(p, "timeout", NO_REPLY);
 		return;
 	}
 	p->busy = true;
+	p->begun = loop_now(loop_of(p));
 	loop_timer_arm(&p->next, p->conf->timeout_ms);
 	if (begin(p, &err) < 0)
-		finish(p, err.text);
+		finish(p, err.text, NO_REPLY);
 }
 
 static void
 schedule(struct probe *p)
 {
 	uint64_t now = loop_now(loop_of(p));
-	uint64_t ms = check_delay(
-	    &p->check, now - p->replica->spawned, p->conf->interval_ms);
+	uint64_t ms = check_delay(&p->check, now - p->replica->spawned,
+	    p->conf->interval_ms, now - p->begun);
 
 	loop_timer_arm(&p->next, ms);
 }
@@ -298,6 +306,7 @@ static void
 probe_begin(struct probe *p, const struct conf_check *conf, uint64_t ms)
 {
 	p->conf = conf;
+	p->silent = 0;
 	p->on = is_active(conf);
 	if (p->on)
 		loop_timer_arm(&p->next, ms);
@@ -371,6 +380,15 @@ health_end(struct replica *r)
 {
 	probe_end(&r->readiness);
 	probe_end(&r->liveness);
+}
+
+bool
+health_silent(const struct replica *r)
+{
+	const struct probe *p = &r->readiness;
+
+	return r->in != NULL && replica_state(r) == INSTANCE_UNREADY && p->on &&
+	    p->silent >= p->conf->fall;
 }
 
 static void

@@ -26,6 +26,12 @@ void health_take_spec(struct replica *r);
 /* Taken over: readiness goes on from this verdict. */
 void health_adopt(struct replica *r, bool up);
 
+/*
+ * Unready, and its last `fall` checks were not answered at all: it hangs. One
+ * that answers that it is not ready still works on what it has.
+ */
+bool health_silent(const struct replica *r);
+
 /* The command of an EXEC check ended; false if child is not of one. */
 bool health_exited(
     struct control *c, uint64_t child, const struct spawn_exit *exit);

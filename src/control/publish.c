@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "control/certificates.h"
 #include "control/folders.h"
+#include "control/health.h"
 #include "control/publish_auth.h"
 #include "control/publish_route.h"
 #include "control/replica.h"
@@ -310,6 +311,31 @@ add_service(
 	add_calls(b, out, s);
 }
 
+static bool
+is_silent(const struct replica *r)
+{
+	return health_silent(r) && r->cell >= 0;
+}
+
+/* The endpoints where nothing is worth waiting for. */
+static void
+add_silent(struct build *b)
+{
+	uint32_t *cells, n = 0;
+
+	LIST_EACH (s, &b->c->services, struct service, link)
+		LIST_EACH (r, &s->replicas, struct replica, link)
+			n += is_silent(r);
+	b->snap.silent = cells = take(b, n, sizeof(*cells));
+	b->snap.nsilent = cells == NULL ? 0 : n;
+	if (cells == NULL)
+		return;
+	LIST_EACH (s, &b->c->services, struct service, link)
+		LIST_EACH (r, &s->replicas, struct replica, link)
+			if (is_silent(r))
+				*cells++ = (uint32_t)r->cell;
+}
+
 static void
 count(struct build *b)
 {
@@ -467,6 +493,7 @@ build(struct control *c, int *fd, struct err *err)
 	add_trusted(&b);
 	add_limits(&b);
 	add_services(&b);
+	add_silent(&b);
 	if (b.no_memory)
 		err_set(err, r, "out of memory");
 	else

@@ -55,7 +55,9 @@ struct probe {
 	struct check check;	/* rise and fall */
 	bool on;		/* from begin to end */
 	bool busy;		/* a check is under way */
+	uint64_t begun;		/* loop time: it, or the last one */
 	char last[96];		/* why the last one failed */
+	unsigned silent;	/* so many in a row had no reply */
 };
 
 /* --- one place of a service ----------------------------------------------- */

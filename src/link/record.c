@@ -336,6 +336,7 @@ record_outcome_name(uint8_t outcome)
 		[OUTCOME_BAD_RESPONSE] = "bad-response",
 		[OUTCOME_CUT] = "cut",
 		[OUTCOME_ABANDONED] = "abandoned",
+		[OUTCOME_SILENT] = "silent",
 	};
 
 	return outcome < OUTCOME_COUNT ? names[outcome] : names[0];

@@ -71,6 +71,7 @@ enum record_outcome {
 	OUTCOME_BAD_RESPONSE, /* no valid one */
 	OUTCOME_CUT,	      /* its answer broke off */
 	OUTCOME_ABANDONED,    /* the client or we gave up */
+	OUTCOME_SILENT,	      /* nor did it answer its checks */
 	OUTCOME_COUNT
 };
 

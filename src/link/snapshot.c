@@ -128,6 +128,9 @@ snapshot_encode(const struct snapshot *s, struct buf *out)
 	pack_u32(&p, s->nroutes);
 	for (uint32_t i = 0; i < s->nroutes; i++)
 		snapshot_pack_route(&p, &s->routes[i]);
+	pack_u32(&p, s->nsilent);
+	for (uint32_t i = 0; i < s->nsilent; i++)
+		pack_u32(&p, s->silent[i]);
 	return p.error;
 }
 
@@ -392,6 +395,20 @@ read_head(struct snapshot_reader *r, struct snapshot *s)
 }
 
 static void
+read_silent(struct snapshot_reader *r, struct snapshot *s)
+{
+	uint32_t *cells;
+
+	s->nsilent = unpack_count(&r->u, SNAPSHOT_ENDPOINTS_MAX);
+	s->silent = cells = snapshot_room(r, s->nsilent, sizeof(*cells));
+	for (uint32_t i = 0; i < s->nsilent && r->u.error == 0; i++) {
+		cells[i] = unpack_u32(&r->u);
+		snapshot_must(
+		    r, cells[i] < SNAPSHOT_ENDPOINTS_MAX, "silent cell");
+	}
+}
+
+static void
 read_all(struct snapshot_reader *r, struct snapshot *s)
 {
 	uint32_t magic = unpack_u32(&r->u), version = unpack_u32(&r->u);
@@ -405,6 +422,8 @@ read_all(struct snapshot_reader *r, struct snapshot *s)
 		    SNAPSHOT_VERSION);
 	read_head(r, s);
 	read_parts(r, s);
+	if (version >= 2)
+		read_silent(r, s);
 	snapshot_must(r, r->u.at == r->u.end, "length: bytes behind the end");
 }
 

@@ -28,7 +28,7 @@
 #include "base/err.h"
 #include "link/limits.h"
 
-#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_VERSION 2
 
 #define SNAPSHOT_BYTES_MAX (64U << 20)
 #define SNAPSHOT_LISTENERS_MAX 64
@@ -252,6 +252,13 @@ struct snapshot {
 	uint32_t nservices;
 	const struct snapshot_route *routes;
 	uint32_t nroutes;
+	/*
+	 * Cells of endpoints that are not in it and do not answer their checks
+	 * either: what waits there for an answer, and may be sent twice, goes
+	 * elsewhere. Version 2.
+	 */
+	const uint32_t *silent;
+	uint32_t nsilent;
 };
 
 /* Append the encoded snapshot. -ENOBUFS, -ENOMEM. */

@@ -42,11 +42,11 @@ check_post(struct check *k, bool passed, unsigned rise, unsigned fall)
 }
 
 uint64_t
-check_delay(
-    const struct check *k, uint64_t since_start_ms, uint64_t interval_ms)
+check_delay(const struct check *k, uint64_t since_start_ms,
+    uint64_t interval_ms, uint64_t took_ms)
 {
 	if (k->known)
-		return interval_ms;
+		return took_ms < interval_ms ? interval_ms - took_ms : 0;
 	return since_start_ms < CHECK_START_FAST_FOR ? CHECK_START_FAST_MS
 						     : CHECK_START_SLOW_MS;
 }

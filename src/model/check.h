@@ -37,9 +37,14 @@ void check_adopt(struct check *k, bool up);
 enum check_turn check_post(
     struct check *k, bool passed, unsigned rise, unsigned fall);
 
-/* How long to wait before the next check; since_start_ms is the process's. */
-uint64_t check_delay(
-    const struct check *k, uint64_t since_start_ms, uint64_t interval_ms);
+/*
+ * How long to wait before the next check; since_start_ms is the process's, and
+ * took_ms the check's. From the first pass on they begin every interval_ms, so
+ * that one that hangs is found within fall x interval + timeout; one that takes
+ * longer is followed by the next at once.
+ */
+uint64_t check_delay(const struct check *k, uint64_t since_start_ms,
+    uint64_t interval_ms, uint64_t took_ms);
 
 /* --- crash loop ----------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "proxy/exchange.h"
 #include "proxy/orders.h"
 #include "proxy/recording.h"
 #include "proxy/upstream.h"
@@ -37,6 +38,7 @@ endpoint_new(struct worker *w, const struct snapshot_endpoint *conf)
 	ep->count = scoreboard_endpoint(w->sb, w->index, conf->cell);
 	ep->bars = scoreboard_bars(w->sb, w->index, conf->cell);
 	list_init(&ep->idle);
+	list_init(&ep->busy);
 	if (str_copy(ep->name, sizeof(ep->name), span_of(conf->name)) < 0 ||
 	    str_copy(ep->text, sizeof(ep->text), span_of(conf->address)) < 0 ||
 	    address_parse(&ep->address, conf->address) < 0) {
@@ -69,6 +71,7 @@ endpoint_unref(struct endpoint *ep)
 	if (ep == NULL || --ep->refs > 0)
 		return;
 	set_down(ep, false);
+	list_remove(&ep->left);
 	free(ep);
 }
 
@@ -93,7 +96,31 @@ void
 endpoint_retire(struct endpoint *ep)
 {
 	ep->gone = true;
+	list_remove(&ep->left);
+	list_push(&ep->w->left, &ep->left);
 	close_idle(ep);
+}
+
+void
+endpoint_forsake(struct endpoint *ep)
+{
+	struct upstream *up;
+	struct list all;
+
+	/* Telling one may end another, so the list is taken down from its head.
+	 */
+	endpoint_ref(ep);
+	list_init(&all);
+	while ((up = LIST_FIRST(&ep->busy, struct upstream, link)) != NULL) {
+		list_remove(&up->link);
+		list_push(&all, &up->link);
+	}
+	while ((up = LIST_FIRST(&all, struct upstream, link)) != NULL) {
+		list_remove(&up->link);
+		list_push(&ep->busy, &up->link);
+		exchange_forsaken(up->x);
+	}
+	endpoint_unref(ep);
 }
 
 void

@@ -6,7 +6,9 @@
  * It lives as long as a snapshot names it or an exchange holds it, so pools
  * and marks survive a change of the snapshot. Idle connections are kept last
  * in, first out; reading stays armed on them, so that one that the service
- * closes goes at once.
+ * closes goes at once. Those that carry an exchange are on a list too: when
+ * control finds that the service does not answer its checks either, what waits
+ * there goes elsewhere.
  */
 
 #ifndef PROXY_ENDPOINT_H
@@ -39,10 +41,13 @@ struct endpoint {
 	struct scoreboard_bars *bars;
 	uint16_t record_name;
 	struct list idle; /* struct upstream, the last used first */
+	struct list busy; /* those with an exchange */
+	struct link left; /* gone, and held: on the worker's list */
 	unsigned nidle;
 	struct outlier outlier;
-	bool down; /* refused a connect; until the next generation */
-	bool gone; /* in no snapshot any more */
+	bool down;   /* refused a connect; until the next generation */
+	bool gone;   /* in no snapshot any more */
+	bool silent; /* and to be forsaken */
 	uint64_t full_until_ms;
 };
 
@@ -60,6 +65,12 @@ void endpoint_renew(struct endpoint *ep, const struct snapshot_endpoint *conf);
 
 /* No snapshot names it: its idle connections are closed. */
 void endpoint_retire(struct endpoint *ep);
+
+/*
+ * It is gone and does not answer: each exchange that waits there is told to
+ * (exchange_forsaken), which may end it and others.
+ */
+void endpoint_forsake(struct endpoint *ep);
 
 /* A connect was refused: nothing goes there until the next generation. */
 void endpoint_down(struct endpoint *ep, int error);

@@ -466,10 +466,31 @@ close_race(struct exchange *x)
 	again(x, RATHER_ELSEWHERE);
 }
 
+static bool
+may_resend(const struct exchange *x)
+{
+	return x->replay && !x->heard && (x->idempotent || !x->reached);
+}
+
+/* Where nobody else is, it may yet come round, or be killed. */
+void
+exchange_forsaken(struct exchange *x)
+{
+	bool waits = x->phase == EXCHANGE_CONNECTING ||
+	    x->phase == EXCHANGE_SENDING || x->phase == EXCHANGE_WAITING;
+
+	if (!waits || !may_resend(x) || x->svc->nendpoints == 0)
+		return;
+	count_resend(x);
+	x->fault = FAULT_TIMEOUT;
+	recording_outcome(x, OUTCOME_SILENT);
+	again(x, ELSEWHERE);
+}
+
 void
 exchange_lost(struct exchange *x, int error)
 {
-	bool can = x->replay && !x->heard && (x->idempotent || !x->reached);
+	bool can = may_resend(x);
 	bool race = can && x->up->reused && !x->fresh;
 
 	count32(&x->ep->count->resets, 1);

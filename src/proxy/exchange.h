@@ -202,6 +202,13 @@ void exchange_cut(struct exchange *x);
 /* The upstream broke (error 0: it closed). Ends x, or starts it again. */
 void exchange_lost(struct exchange *x, int error);
 
+/*
+ * Its endpoint answers nobody any more, says control. Begins again elsewhere
+ * what may be sent twice and has no answer yet; the rest goes on to wait. May
+ * end x.
+ */
+void exchange_forsaken(struct exchange *x);
+
 /* It said something that is not an answer. Ends x. */
 void exchange_bad_response(struct exchange *x, const char *why);
 

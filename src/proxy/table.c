@@ -370,6 +370,30 @@ drop_fresh(struct building *b)
 	free(b->fresh);
 }
 
+static struct endpoint *
+next_silent(struct worker *w)
+{
+	LIST_EACH (ep, &w->left, struct endpoint, left)
+		if (ep->silent)
+			return ep;
+	return NULL;
+}
+
+/* What ends with one may take others with it: each is looked for anew. */
+static void
+forsake(struct worker *w, const struct snapshot *snap)
+{
+	struct endpoint *ep;
+
+	for (uint32_t i = 0; i < snap->nsilent; i++)
+		LIST_EACH (e, &w->left, struct endpoint, left)
+			e->silent |= e->cell == snap->silent[i];
+	while ((ep = next_silent(w)) != NULL) {
+		ep->silent = false;
+		endpoint_forsake(ep);
+	}
+}
+
 static void
 put_in_force(struct building *b, struct map *names)
 {
@@ -387,6 +411,7 @@ put_in_force(struct building *b, struct map *names)
 	worker_limit(w, &b->t->snap->limits);
 	auths_settle(w);
 	service_wake_all(w, true);
+	forsake(w, b->t->snap);
 }
 
 int

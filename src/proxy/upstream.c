@@ -152,6 +152,7 @@ upstream_reuse(struct endpoint *ep, struct exchange *x, bool careful)
 	if (up == NULL)
 		return NULL;
 	list_remove(&up->link);
+	list_push(&ep->busy, &up->link);
 	deadline_clear(&up->dl);
 	ep->nidle--;
 	up->x = x;
@@ -179,6 +180,7 @@ upstream_open(struct upstream **out, struct endpoint *ep, struct exchange *x)
 	buf_init_metered(&up->in, WORKER_SCRATCH, &w->memory);
 	w->memory.held += sizeof(*up);
 	up->ep = endpoint_ref(ep);
+	list_push(&ep->busy, &up->link);
 	up->x = x;
 	up->connecting = !done;
 	up->dl.arg = up;
@@ -212,6 +214,7 @@ upstream_release(struct upstream *up)
 		upstream_close(up);
 		return;
 	}
+	list_remove(&up->link);
 	up->x = NULL;
 	up->idle_since_ms = w->now_ms;
 	up->dl.fn = on_idle_timeout;

@@ -30,9 +30,9 @@ struct exchange;
 struct upstream {
 	struct wire wire;
 	struct endpoint *ep; /* a reference */
-	struct exchange *x;  /* NULL: idle, on the endpoint's list */
-	struct link link;
-	struct deadline dl; /* idle, or connecting */
+	struct exchange *x;  /* NULL: idle */
+	struct link link;    /* one of the endpoint's two lists */
+	struct deadline dl;  /* idle, or connecting */
 	struct loop_later later;
 	struct buf in; /* the part of a response head that came */
 	size_t scanned;

@@ -226,6 +226,7 @@ worker_init(struct worker *w, const char *path, unsigned index, struct err *err)
 	rng_seed(&w->rng, seed);
 	rand_bytes(&w->id_key, sizeof(w->id_key));
 	map_init(&w->services);
+	list_init(&w->left);
 	list_init(&w->waiting);
 	handshakes_init(&w->handshakes);
 	list_init(&w->spare);

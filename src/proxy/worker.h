@@ -54,6 +54,7 @@ struct worker {
 	unsigned ndown;		   /* endpoints that refused a connect */
 	uint64_t ejected_until_ms; /* the last of those that are out */
 	struct map services;	   /* struct service by name, all that live */
+	struct list left;	   /* endpoints that are gone, and still held */
 	struct list waiting;	   /* services with a queue */
 	struct loop_timer waiting_tick;
 

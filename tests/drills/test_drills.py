@@ -153,6 +153,30 @@ def test_instances_are_killed(herd, figure):
     figure("20 instances killed", f"0 lost; 2 of 2 ready again in {sorted(took)[10]:.0f} ms, {max(took):.0f} at most")
 
 
+def test_an_instance_hangs(herd, figure):
+    interval, timeout, fall = 400, 300, 3
+    d = herd({"a": herdling(replicas=2, readiness={"path": "/readyz", "interval": f"{interval}ms",
+                                                   "timeout": f"{timeout}ms", "fall": fall})})
+    d.ready()
+    took = []
+    for _ in range(3):
+        victim = d.pids("a")["a.1"]
+        with Under(d) as u:
+            os.kill(victim, signal.SIGSTOP)
+            at = time.monotonic()
+            wait_for(lambda: d.instance("a.1")["state"] == "unready")
+            took.append(ms(at))
+        # What waited there was answered elsewhere, while it still hung.
+        u.lost_nothing()
+        assert 0 < u.verdict["max_us"] / 1000 < 5 * (fall * interval + timeout), u.verdict
+        os.kill(victim, signal.SIGCONT)
+        d.ready()
+        assert d.pids("a")["a.1"] == victim
+    figure("an instance hung 3 times", f"0 lost; out of rotation in {max(took):.0f} ms at most "
+           f"(fall x interval + timeout: {fall * interval + timeout}), requests at it answered elsewhere")
+    assert max(took) < 5 * (fall * interval + timeout)
+
+
 def test_an_instance_is_over_its_memory_limit(herd, figure):
     d = herd({"a": herdling(replicas=2, resources={"memory": "48MiB"})})
     d.ready()

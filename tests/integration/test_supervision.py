@@ -2,12 +2,14 @@
 """Services that die, hang, fork, flood and refuse, each as DESIGN says; the others untouched."""
 
 import http.client
+import json
 import os
 import re
 import signal
 import socket
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from drover import BUILD, all_ok, alive, ask, free_port, herdling, memory_kib, processes_of, wait_for
@@ -243,6 +245,48 @@ def test_unready_leaves_rotation_and_is_not_restarted(herd):
     assert d.pids("a") == pids and d.service("a")["restarts"] == 0
     verdict = d.load("-n", 400, "-c", 8, "--path", "/a/").verdict()
     assert set(verdict["instances"]) == {"a.0", "a.1"}
+
+
+@pytest.fixture
+def taken_out(herd):
+    """A request that takes a while at a.0, which has said meanwhile that it is not ready."""
+    d = herd({"a": herdling(replicas=2, readiness={"path": "/readyz", "interval": "100ms", "timeout": "300ms"})})
+    d.ready("a")
+
+    def unready(id, on):
+        d.direct(id, f"/unready?on={on}")
+        wait_for(lambda: d.instance(id)["state"] == ("unready" if on else "ready"))
+
+    def begin(took_ms):
+        unready("a.1", 1)
+        answer = pool.submit(d.get, f"/a/?ms={took_ms}", timeout=20)
+        wait_for(lambda: d.service("a")["inflight"] == 1)
+        unready("a.1", 0)
+        unready("a.0", 1)
+        return answer
+
+    with ThreadPoolExecutor(1) as pool:
+        yield d, begin
+
+
+def test_an_unready_instance_answers_what_it_has(taken_out):
+    d, begin = taken_out
+    answer = begin(1500).result()
+    assert answer.status == 200 and answer.json()["instance"] == "a.0", answer
+
+
+def test_what_waits_at_an_unready_instance_that_hangs_later_is_answered_elsewhere(taken_out):
+    d, begin = taken_out
+    answer = begin(3000)
+    pid = d.pids("a")["a.0"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        got = answer.result()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert got.status == 200 and got.json()["instance"] == "a.1", got
+    (record,) = json.loads(d.cli("explain", "--json", got.headers["X-Request-Id"]).stdout)["requests"]
+    assert [t["outcome"] for t in record["tried"]] == ["silent", "answered"], record
 
 
 def test_failed_liveness_restarts(herd):

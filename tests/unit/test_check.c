@@ -92,14 +92,16 @@ a_start_is_watched_closely(void **state)
 
 	(void)state;
 	check_init(&k);
-	assert_int_equal(check_delay(&k, 0, 2000), 100);
-	assert_int_equal(check_delay(&k, 9999, 2000), 100);
-	assert_int_equal(check_delay(&k, 10000, 2000), 500);
-	assert_int_equal(check_delay(&k, 3600000, 2000), 500);
+	assert_int_equal(check_delay(&k, 0, 2000, 700), 100);
+	assert_int_equal(check_delay(&k, 9999, 2000, 700), 100);
+	assert_int_equal(check_delay(&k, 10000, 2000, 700), 500);
+	assert_int_equal(check_delay(&k, 3600000, 2000, 700), 500);
 	follow(&k, "+", "P");
-	assert_int_equal(check_delay(&k, 50, 2000), 2000);
+	assert_int_equal(check_delay(&k, 50, 2000, 0), 2000);
 	follow(&k, "---", "..F");
-	assert_int_equal(check_delay(&k, 20000, 2000), 2000);
+	assert_int_equal(check_delay(&k, 20000, 2000, 1), 1999);
+	assert_int_equal(check_delay(&k, 20000, 2000, 2000), 0);
+	assert_int_equal(check_delay(&k, 20000, 2000, UINT64_MAX), 0);
 }
 
 static void
