@@ -15,6 +15,8 @@
 #include "base/fd.h"
 #include "base/rand.h"
 #include "redis/url.h"
+#define LOG_SUBSYSTEM "registry"
+#include "base/log.h"
 
 #define FILE_MAX (16 * 1024)
 #define SECRET_BYTES 24
@@ -129,6 +131,39 @@ make_conf(struct buf *b, const struct managed *m)
 /* --- the files ------------------------------------------------------------
  */
 
+static bool
+is_private(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (st.st_mode & 07777) == 0600 && st.st_uid == geteuid();
+}
+
+/*
+ * One that says it already is left as it is, and an older one does where the
+ * disk is full: a herd that runs needs neither to be taken over.
+ */
+static int
+put_file(const char *path, struct span text, struct err *err)
+{
+	struct buf old;
+	struct err why;
+	bool there, same;
+	int r = 0;
+
+	buf_init(&old, FILE_MAX);
+	there = is_private(path) && fd_read_file(path, &old) == 0;
+	same = there && span_eq(buf_span(&old), text);
+	buf_done(&old);
+	if (!same)
+		r = fd_replace_file(path, text.p, text.n, 0600, &why);
+	if (r == 0 || !there)
+		return r == 0 ? 0 : err_set(err, r, "%s", why.text);
+	log_warn("managed", "%s; the older one stays", why.text);
+	return 0;
+}
+
 static int
 write_file(const char *path, int (*make)(struct buf *, const struct managed *),
     const struct managed *m, struct err *err)
@@ -141,7 +176,7 @@ write_file(const char *path, int (*make)(struct buf *, const struct managed *),
 	if (r < 0)
 		err_errno(err, r, "%s", path);
 	else
-		r = fd_replace_file(path, b.data, b.len, 0600, err);
+		r = put_file(path, buf_span(&b), err);
 	buf_done(&b);
 	return r;
 }

@@ -9,7 +9,7 @@
  * snapshots, and refuses writes over its memory limit instead of evicting.
  *
  *	STATE/redis/            0700, its working folder: the AOF
- *	STATE/redis/redis.conf  written anew by each managed_new()
+ *	STATE/redis/redis.conf  as managed_new() wants it
  *	STATE/redis/users.acl   0600, the same
  *	STATE/redis/secrets     0600, two passwords, drawn once
  *	RUNTIME/redis.sock
@@ -38,7 +38,11 @@ struct managed_args {
 	uint64_t max_memory; /* bytes; at least 4 MiB */
 };
 
-/* Writes the files. NULL with the reason; reads and writes disk, so blocks. */
+/*
+ * Writes the files that do not say it already; an older one does, with a line
+ * in the log, where the disk is full. NULL with the reason. Reads and writes
+ * disk, so blocks.
+ */
 struct managed *managed_new(const struct managed_args *args, struct err *err);
 void managed_free(struct managed *m); /* leaves the files */
 

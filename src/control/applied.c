@@ -59,8 +59,12 @@ applied_save(struct control *c)
 	path_of(c, path);
 	if (text != NULL)
 		r = fd_replace_file(path, text, strlen(text), 0600, &err);
-	if (r < 0)
-		log_error("applied.json", "not saved: %s", err.text);
+	if (r < 0 && !c->unsaved)
+		log_error("applied.json",
+		    "not saved: %s; tried again each second", err.text);
+	if (r == 0 && c->unsaved)
+		log_info("applied.json", "saved");
+	c->unsaved = r < 0;
 	free(text);
 	json_decref(o);
 }

@@ -19,7 +19,10 @@ struct applied {
 	json_t *services; /* by name */
 };
 
-/* Written whole or not at all; a failure is logged, and tried next time. */
+/*
+ * Written whole or not at all. A failure is logged, and c->unsaved until
+ * another try goes through: the next sample makes one.
+ */
 void applied_save(struct control *c);
 
 /* 0; -ENOENT; or -EBADMSG with the reason: it cannot be used. */

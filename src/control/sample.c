@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "control/launch.h"
+#include "control/applied.h"
 #include "control/publish.h"
 #include "control/replica.h"
 #define LOG_SUBSYSTEM "control"
@@ -229,6 +230,8 @@ on_sample(void *arg)
 		EACH_REPLICA(c, r)
 		enforce(r);
 	}
+	if (c->unsaved)
+		applied_save(c);
 	if (c->publish.again)
 		publish_soon(c);
 	publish_sweep(c);

@@ -244,6 +244,7 @@ struct control {
 	bool stopping;
 	uint64_t last_child;
 	uint64_t wishes;      /* generation of what is wanted: the ETag */
+	bool unsaved;	      /* applied.json is behind: applied.h */
 	struct list services; /* in the order of names */
 
 	struct {

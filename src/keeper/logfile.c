@@ -17,6 +17,9 @@
 #include "base/fd.h"
 #include "base/rotate.h"
 
+#define LOG_SUBSYSTEM "keeper"
+#include "base/log.h"
+
 #define PENDING (32u << 10)
 #define FRAME (CLOCK_TEXT + SPAWN_NAME_MAX + 8) /* around a line's text */
 #define JOURNAL "/run/systemd/journal/socket"
@@ -163,6 +166,9 @@ append(struct logfile *f, const char *text, size_t n)
 static void
 drop(struct logfile *f, unsigned lines, int error)
 {
+	if (f->lost == 0)
+		log_error(
+		    f->name, "log lines are dropped: %s", strerror(-error));
 	f->lost += lines;
 	f->error = error;
 	f->logs->dropped += lines;

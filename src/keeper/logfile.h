@@ -10,7 +10,8 @@
  *
  * Files open at their first line and close with the last child that uses
  * them. No call waits for a reader; one that fails drops its lines and counts
- * them, and the count is written when writing works again.
+ * them, and the count is written when writing works again; that it fails is
+ * said once, in our own log.
  */
 
 #ifndef KEEPER_LOGFILE_H

@@ -8,8 +8,11 @@ of five times as much, and what was lost: nothing, or what the table says.
 """
 
 import contextlib
+import json
 import os
+import re
 import signal
+import subprocess
 import time
 
 import pytest
@@ -216,6 +219,64 @@ def test_a_service_that_exits_on_and_on_costs_nobody_else(herd, figure):
     figure(f"{cycles} exits of another service", f"0 lost; memory grew by {grown} KiB in the second half")
     assert grown < 512
     assert d.cli("stop", "b", "--wait").returncode == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 8 MiB, and what fills it to the last byte, and frees it."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    subprocess.run([*root, "mount", "-t", "tmpfs", "-o", "size=8m,mode=0777", "tmpfs", folder], check=True)
+    ballast = folder / "ballast"
+
+    def fill():
+        with open(ballast, "wb", buffering=0) as f, contextlib.suppress(OSError):
+            while f.write(b"x" * 4096):
+                pass
+
+    fill.empty = ballast.unlink
+    yield folder, fill
+    subprocess.run([*root, "umount", "--lazy", folder], check=True)
+
+
+def test_the_disk_is_full_for_logs_and_state(herd, small_disk, figure):
+    disk, full = small_disk
+    folders = {name: str(disk / name) for name in ("state", "cache", "logs")}
+    d = herd.prepare({"a": herdling(replicas=2, restart={"first": "0ms"})}, registry="managed",
+                     directories={"runtime": str(disk / "run"), **folders}, admin={"socket": str(disk / "run/admin.sock")},
+                     access_log={"format": "json"})
+    d.run_folder, d.socket = disk / "run", disk / "run/admin.sock"
+    d.start()
+    d.ready()
+    with Under(d) as u:
+        full()
+        wait_for(lambda: re.search(r"access log: cannot write .*: No space left", d.log()))
+        wait_for(lambda: d.direct("a.1", "/say?" + "x" * 200)
+                 and re.search(r"a: log lines are dropped: No space left", d.log()))
+        # What can be done without the disk goes on; what cannot says so.
+        victim = d.pids("a")["a.0"]
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: victim not in d.pids("a").values() and d.service("a")["ready"] == 2)
+        d.write("a", herdling(replicas=2, env={"N": "2"}))
+        assert d.cli("reload", "--wait").returncode == 0
+        wait_for(lambda: "applied.json: not saved: " in d.log())
+        d.kill_control()
+        d.start()
+        d.ready()
+        assert d.get("/a/env?N").json()["N"] == "2"
+        full.empty()
+        wait_for(lambda: "applied.json: saved" in d.log())
+        wait_for(lambda: d.status()["registry"]["state"] == "up")
+        wait_for(lambda: d.direct("a.1", "/say?y") and "lost" in (disk / "logs/a.log").read_text(encoding="utf-8"))
+    u.lost_nothing()
+    d.stop()
+    for path in (disk / "logs").iterdir():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            whole = path.name == "access.log" and json.loads(line) or re.match(r"\d{4}-\S+Z \S+ (out|err) ", line)
+            assert whole, (path, line)
+    assert re.search(r" err drover: lost \d+ lines: No space left", (disk / "logs/a.log").read_text(encoding="utf-8"))
+    figure("the disk full for logs and state", "0 lost; every line whole, what was dropped is counted")
 
 
 @pytest.fixture

@@ -304,6 +304,57 @@ equal_arguments_give_equal_files(void **state)
 	assert_string_equal(url, managed_services_url(p->m));
 }
 
+static ino_t
+inode(const struct place *p, const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/redis/%s", p->server.dir, name);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+static int
+again(struct place *p, struct err *err)
+{
+	managed_free(p->m);
+	p->m = managed_new(&p->args, err);
+	return p->m == NULL ? -1 : 0;
+}
+
+/* A folder where the new file would be made stands for a full disk. */
+static void
+what_a_full_disk_does_not_take_stays_as_it_was(void **state)
+{
+	struct place *p = *state;
+	char block[256], file[256];
+	ino_t conf = inode(p, "redis.conf"), acl = inode(p, "users.acl");
+	struct err err;
+
+	snprintf(file, sizeof(file), "%s/redis/redis.conf", p->server.dir);
+	snprintf(
+	    block, sizeof(block), "%s/redis/redis.conf.tmp", p->server.dir);
+	assert_int_equal(mkdir(block, 0700), 0);
+	/* Nothing to write. */
+	assert_int_equal(again(p, &err), 0);
+	/* It says something else now, and is still good enough. */
+	p->args.max_memory = 64 << 20;
+	assert_int_equal(again(p, &err), 0);
+	assert_int_equal(inode(p, "redis.conf"), conf);
+	assert_int_equal(inode(p, "users.acl"), acl);
+	/* The disk has room again. */
+	assert_int_equal(rmdir(block), 0);
+	assert_int_equal(again(p, &err), 0);
+	assert_int_not_equal(inode(p, "redis.conf"), conf);
+	assert_int_equal(inode(p, "users.acl"), acl);
+	/* None at all is an error. */
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(mkdir(block, 0700), 0);
+	assert_int_equal(again(p, &err), -1);
+	assert_non_null(strstr(err.text, "cannot write"));
+	assert_int_equal(rmdir(block), 0);
+}
+
 static void
 damaged_secrets_are_an_error_that_says_what_to_do(void **state)
 {
@@ -412,6 +463,7 @@ main(void)
 		T(services_cannot_harm_the_server),
 		T(the_registry_lives_in_it_and_survives_its_restart),
 		T(equal_arguments_give_equal_files),
+		T(what_a_full_disk_does_not_take_stays_as_it_was),
 		T(damaged_secrets_are_an_error_that_says_what_to_do),
 		T(odd_folders_are_quoted_or_refused),
 		T(a_missing_redis_server_is_said),
