@@ -100,6 +100,8 @@ fill(struct replica *r, const struct orphan *o)
 	r->cell = n->cell;
 	publish_mark_cell(c, n->cell);
 	r->restarts = n->restarts;
+	r->has_exit = n->has_exit;
+	r->exit = n->exit;
 	r->spawned = loop_time(c, o->started_wall);
 	if (n->state == INSTANCE_READY) {
 		r->ready_wall = n->ready_wall;

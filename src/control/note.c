@@ -17,17 +17,25 @@ encode(json_t *o, char *text, size_t size)
 	return n > size ? -ENOBUFS : (int)n;
 }
 
+static json_t *
+exit_json(const struct spawn_exit *e)
+{
+	return json_pack("[i, i, i, I]", (int)e->kind, e->code, e->signal,
+	    (json_int_t)e->at_wall_ms);
+}
+
 int
 note_replica(const struct replica *r, char *text, size_t size)
 {
 	return encode(
-	    json_pack("{ss ss si ss si si ss si si sb sI sI}", "kind",
+	    json_pack("{ss ss si ss si si ss si si sb sI sI so*}", "kind",
 		"replica", "service", r->service->spec->name, "n", (int)r->n,
 		"address", r->address, "port", (int)r->port, "cell", r->cell,
 		"state", instance_state_name(instance_state(r->in)), "crashes",
 		(int)instance_crashes(r->in), "restarts", (int)r->restarts,
 		"extra", !r->current, "ready_at", (json_int_t)r->ready_wall,
-		"spawn_hash", (json_int_t)r->process_conf->hash_spawn),
+		"spawn_hash", (json_int_t)r->process_conf->hash_spawn, "exit",
+		r->has_exit ? exit_json(&r->exit) : NULL),
 	    text, size);
 }
 
@@ -65,6 +73,27 @@ parse_kind(const char *kind, enum note_kind *out)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+static int
+parse_exit(struct note *note, json_t *o)
+{
+	int kind, code, signal;
+	json_int_t at;
+
+	if (o == NULL)
+		return 0;
+	if (json_unpack(o, "[i, i, i, I!]", &kind, &code, &signal, &at) < 0 ||
+	    kind < EXIT_EXITED || kind > EXIT_UNKNOWN || at < 0)
+		return -EINVAL;
+	note->has_exit = true;
+	note->exit = (struct spawn_exit){
+		.kind = (enum spawn_exit_kind)kind,
+		.code = code,
+		.signal = signal,
+		.at_wall_ms = (uint64_t)at,
+	};
+	return 0;
 }
 
 static int
@@ -117,6 +146,8 @@ note_parse(struct note *note, const void *text, size_t n)
 	if (o == NULL)
 		return -EINVAL;
 	r = parse_fields(note, o);
+	if (r == 0)
+		r = parse_exit(note, json_object_get(o, "exit"));
 	json_decref(o);
 	return r;
 }

@@ -33,6 +33,8 @@ struct note {
 	bool leaving;	/* of a worker: told to end */
 	uint64_t ready_wall;
 	uint64_t spawn_hash; /* of the configuration it was started with */
+	bool has_exit;
+	struct spawn_exit exit; /* of the process before it */
 };
 
 /* The text's length, or a negative errno. */

@@ -19,7 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (memchr(n.service, '\0', sizeof(n.service)) == NULL ||
 	    memchr(n.address, '\0', sizeof(n.address)) == NULL || n.cell < -1 ||
 	    n.cell >= SCOREBOARD_ENDPOINTS || n.state >= INSTANCE_NSTATES ||
-	    n.port > 65535)
+	    n.port > 65535 || n.exit.kind > EXIT_UNKNOWN)
 		abort();
 	return 0;
 }

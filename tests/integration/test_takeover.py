@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: ISC
 """Control is killed; services and traffic do not notice, and the next one takes them over."""
 
+import http.client
 import os
+import re
+import select
 import shutil
 import signal
 import time
 from pathlib import Path
 
-from drover import alive, all_ok, herdling, wait_for
+import pytest
+from drover import UnixConnection, alive, all_ok, ask, herdling, wait_for
 
 
 def test_a_killed_control_loses_nothing_and_the_next_takes_over(herd, figure):
@@ -50,6 +54,36 @@ def test_an_instance_that_died_meanwhile_is_started_anew(herd):
     assert after["a.0"] == pids["a.0"] and after["a.1"] != pids["a.1"]
 
 
+def answered(d, service="a"):
+    text = d.api("GET", "/metrics").body.decode()
+    return sum(int(n) for n in re.findall(rf'^drover_service_responses_total\{{service="{service}",.*\}} (\d+)$', text, re.M))
+
+
+def test_counters_exits_and_logs_go_on_through_the_time_without_control(herd):
+    d = herd({"a": herdling(replicas=2)})
+    d.ready("a")
+    os.kill(d.pids("a")["a.0"], signal.SIGKILL)
+    wait_for(lambda: d.instance("a.0")["restarts"] == 1)
+    d.ready("a")
+    d.load("-n", 100, "--path", "/a/").verdict()
+    wait_for(lambda: answered(d) >= 100)
+    address = d.instance("a.1")["address"].removeprefix("unix:")
+    d.kill_control()
+    for _ in range(50):
+        assert d.get("/a/").status == 200
+    alone = UnixConnection(address)
+    assert ask(alone, "GET", "/say?nobody-listens").status == 200
+    with pytest.raises(OSError):
+        ask(alone, "GET", "/exit?code=42")
+    d.start()
+    d.ready("a")
+    one, other = d.instance("a.0"), d.instance("a.1")
+    assert one["restarts"] == 1 and one["last_exit"]["signal"] == 9, one
+    assert other["restarts"] == 1 and (other["last_exit"]["kind"], other["last_exit"]["code"]) == ("exited", 42), other
+    assert answered(d) >= 150
+    assert "nobody-listens" in d.cli("logs", "a").stdout
+
+
 def test_a_broken_file_does_not_prevent_the_takeover(herd):
     d = herd({"a": herdling()})
     d.ready("a")
@@ -82,6 +116,35 @@ def test_a_killed_worker_is_replaced(herd):
     wait_for(lambda: len([w for w in d.status()["workers"] if w["pid"]]) == 2
              and old[0] not in [w["pid"] for w in d.status()["workers"]])
     wait_for(lambda: all_ok(d.load("-n", 200, "-c", 8, "--path", "/a/").verdict()), 10)
+
+
+def test_a_killed_workers_listen_queue_is_kept_and_other_workers_do_not_notice(herd):
+    d = herd({"a": herdling()})
+    victim = d.ready("a")["workers"][0]["pid"]
+
+    def connect():
+        c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=10)
+        c.connect()
+        c.request("GET", "/a/")
+        return c
+
+    old = [connect() for _ in range(16)]
+    for c in old:
+        assert c.getresponse().read()
+    os.kill(victim, signal.SIGSTOP)
+    waiting = [connect() for _ in range(16)]  # some of them with the one that is stopped
+    wait_for(lambda: 0 < len(select.select([c.sock for c in waiting], [], [], 0.2)[0]) < len(waiting))
+    os.kill(victim, signal.SIGKILL)
+    for c in waiting:
+        assert c.getresponse().status == 200
+    lost = 0
+    for c in old:
+        try:
+            c.request("GET", "/a/")
+            assert c.getresponse().status == 200
+        except OSError:
+            lost += 1
+    assert 0 < lost < len(old)  # those that were with the victim, and no other
 
 
 def test_a_killed_keeper_leaves_no_process_and_the_herd_begins_anew(herd):
