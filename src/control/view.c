@@ -11,6 +11,7 @@
 #include "control/control.h"
 #include "control/enroll.h"
 #include "control/replica.h"
+#include "control/rollout.h"
 #include "control/sample.h"
 #include "control/service.h"
 #include "control/upgrade.h"
@@ -151,19 +152,6 @@ restarts_of(const struct service *s)
 	return n;
 }
 
-static void
-put_rollout(json_t *o, const struct service *s)
-{
-	const struct rollout *ro = &s->rollout;
-
-	if (ro->on)
-		put(o, "rollout",
-		    json_pack("{ss si si}", "cause", ro->cause, "replica",
-			(int)ro->next - 1, "last", (int)ro->last));
-	else
-		put(o, "rollout", json_null());
-}
-
 static json_t *
 service_json(const struct service *s)
 {
@@ -184,7 +172,7 @@ service_json(const struct service *s)
 	put(o, "queue", json_integer((json_int_t)v.queued));
 	put(o, "inflight", json_integer((json_int_t)v.inflight));
 	put(o, "unenforced", unenforced(s));
-	put_rollout(o, s);
+	put(o, "rollout", rollout_json(s));
 	put(o, "instances", instances_of(s));
 	return o;
 }

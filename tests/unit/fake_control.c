@@ -372,13 +372,27 @@ control_plan(struct control *c, struct buf *errors)
 	return changes(c, errors);
 }
 
+int
+control_rollout(struct control *c, const char *name, enum control_verb verb,
+    struct err *err)
+{
+	struct fake_service *s = find(c, name, strlen(name));
+	int r = begin(c, s, name, err);
+
+	if (r == 0)
+		c->verb = (int)verb;
+	return r;
+}
+
 json_t *
-control_reload(struct control *c, struct buf *errors)
+control_reload(
+    struct control *c, const struct control_reload *how, struct buf *errors)
 {
 	json_t *o = changes(c, errors);
 
 	if (o == NULL)
 		return NULL;
+	c->how = *how;
 	c->services[1].renew = true;
 	c->services[1].settle = c->settle + 1;
 	c->commands++;

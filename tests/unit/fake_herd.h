@@ -26,6 +26,7 @@ struct fake_child {
 	int last_signal;
 	bool group; /* that signal */
 	bool gone;  /* exited, or forgotten */
+	bool unheard; /* exited while no control was there */
 	bool forgotten;
 };
 
@@ -42,6 +43,7 @@ struct fake_herd {
 	char program[256];
 	bool too_old; /* a keeper that cannot */
 	int kept_fd;  /* of the name "upgrade"; 0: none */
+	bool another; /* of another incarnation than before */
 };
 
 extern struct fake_herd fake;
