@@ -161,8 +161,8 @@ on_reload(struct call *call)
 	struct buf errors;
 
 	buf_init(&errors, ERRORS_MAX);
-	files_done(call, control_reload(call->admin->control, &how, &errors),
-	    &errors);
+	files_done(
+	    call, control_reload(call->admin->control, &how, &errors), &errors);
 }
 
 void

@@ -236,7 +236,7 @@ struct conf_restart {
 /* How a changed version is watched while it takes the place of another. */
 struct conf_rollout {
 	uint64_t watch_ms;
-	unsigned errors; /* percent of the new copies' answers */
+	unsigned errors;  /* percent of the new copies' answers */
 	unsigned minimum; /* errors, before the percentage counts */
 };
 

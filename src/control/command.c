@@ -86,8 +86,8 @@ control_scale(
 }
 
 int
-control_rollout(struct control *c, const char *service,
-    enum control_verb verb, struct err *err)
+control_rollout(struct control *c, const char *service, enum control_verb verb,
+    struct err *err)
 {
 	struct service *s;
 	int r = named_service(c, service, &s, err);

@@ -224,8 +224,8 @@ reload_apply(struct control *c, const struct conf *disk, struct buf *errors)
 }
 
 int
-reload_back(struct control *c, const struct conf *conf, bool whole,
-    struct buf *errors)
+reload_back(
+    struct control *c, const struct conf *conf, bool whole, struct buf *errors)
 {
 	struct faults f = { .out = errors };
 	struct secrets *secrets = whole ? secrets_load(conf, &f) : NULL;

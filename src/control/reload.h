@@ -10,9 +10,10 @@
 #include "control/state.h"
 
 /*
- * Put in force what stands on disk, but for versions that are held (held.h): services added, changed, replaced and removed as the
- * herd runs. -EINVAL with the reasons (a key that only a new start can change,
- * an address that cannot be bound): nothing was changed.
+ * Put in force what stands on disk, but for versions that are held (held.h):
+ * services added, changed, replaced and removed as the herd runs. -EINVAL with
+ * the reasons (a key that only a new start can change, an address that cannot
+ * be bound): nothing was changed.
  */
 int reload_apply(
     struct control *c, const struct conf *disk, struct buf *errors) MUST_CHECK;

@@ -223,8 +223,8 @@ replica_new(struct service *s, unsigned n)
 }
 
 void
-replica_take(struct replica *r, const struct conf *conf,
-    const struct conf_service *spec)
+replica_take(
+    struct replica *r, const struct conf *conf, const struct conf_service *spec)
 {
 	const struct conf *old = r->conf;
 

@@ -147,8 +147,8 @@ rollout_end(struct service *s, enum rollout_result result)
 	ro->result = result;
 	loop_defer_cancel(&ro->later);
 	rollout_watch_end(s);
-	rollout_say(s, words[result],
-	    ro->failed[0] != '\0' ? ro->failed : ro->cause);
+	rollout_say(
+	    s, words[result], ro->failed[0] != '\0' ? ro->failed : ro->cause);
 	applied_save(s->control);
 }
 
@@ -249,8 +249,8 @@ rollout_advance(struct service *s)
 
 	if (ro->on && !ro->asleep && !ro->failing)
 		settle_candidate(s);
-	while (ro->on && !ro->asleep && !ro->failing && !is_busy(s) &&
-	    !holds(s)) {
+	while (
+	    ro->on && !ro->asleep && !ro->failing && !is_busy(s) && !holds(s)) {
 		struct replica *r = next_place(s);
 
 		if (r != NULL)
@@ -351,8 +351,8 @@ rollout_deploy(struct service *s, json_t *before, unsigned canary)
 	bool unfinished = ro->on && ro->kind == ROLLOUT_DEPLOY;
 	bool careful = any_serves(s);
 
-	rollout_drop_candidate(s, "reload");
 	rollout_end(s, ROLLOUT_CANCELLED);
+	rollout_drop_candidate(s, "reload");
 	keep_previous(s, before, unfinished);
 	if (service_desired(s) == 0) {
 		take_spec_of_idle(s);
@@ -396,8 +396,8 @@ rollout_align(struct service *s)
 
 /* An end that nobody asked for. */
 static bool
-has_failed(const struct replica *r, enum instance_state from,
-    enum instance_state to)
+has_failed(
+    const struct replica *r, enum instance_state from, enum instance_state to)
 {
 	return to == INSTANCE_BACKOFF ||
 	    (to == INSTANCE_STOPPING && instance_wanted(r->in)) ||
@@ -407,39 +407,38 @@ has_failed(const struct replica *r, enum instance_state from,
 }
 
 static void
-new_copy_failed(struct service *s, const struct replica *r)
+new_copy_failed(
+    struct service *s, const struct replica *r, enum instance_state from)
 {
 	struct rollout *ro = &s->rollout;
-	bool was_ready = r->ready_at != 0;
 	char why[sizeof(r->why) + 64];
 
 	snprintf(why, sizeof(why), "new copy %s: %s",
-	    was_ready ? "failed" : "not ready", r->why);
+	    from == INSTANCE_STARTING ? "not ready" : "failed", r->why);
 	if (ro->kind == ROLLOUT_DEPLOY) {
 		rollout_fail(s, why);
 		return;
 	}
-	snprintf(
-	    ro->failed, sizeof(ro->failed), "%s failed: %.200s", ro->cause,
+	snprintf(ro->failed, sizeof(ro->failed), "%s failed: %.200s", ro->cause,
 	    why);
-	rollout_drop_candidate(s, NULL);
 	rollout_end(s, ROLLOUT_FAILED);
+	rollout_drop_candidate(s, NULL);
 }
 
 static void
-candidate_changed(struct replica *r, enum instance_state from,
-    enum instance_state to)
+candidate_changed(
+    struct replica *r, enum instance_state from, enum instance_state to)
 {
 	struct service *s = r->service;
 	struct rollout *ro = &s->rollout;
 	/* Going back is not given up, unless it says: do not restart me. */
 	bool final = to == INSTANCE_STOPPED;
 
-	if (to == INSTANCE_READY && ro->kind == ROLLOUT_DEPLOY &&
-	    !ro->proven && s->spec->rollout.watch_ms > 0)
+	if (to == INSTANCE_READY && ro->kind == ROLLOUT_DEPLOY && !ro->proven &&
+	    s->spec->rollout.watch_ms > 0)
 		rollout_say(s, "watched", r->id);
 	if (has_failed(r, from, to) && (ro->kind != ROLLOUT_REVERT || final))
-		new_copy_failed(s, r);
+		new_copy_failed(s, r, from);
 }
 
 void
@@ -455,7 +454,7 @@ rollout_changed(
 		candidate_changed(r, from, to);
 	else if (ro->kind == ROLLOUT_DEPLOY && r->current &&
 	    !rollout_outdated(r) && has_failed(r, from, to))
-		new_copy_failed(s, r);
+		new_copy_failed(s, r, from);
 	rollout_advance(s);
 }
 
@@ -464,8 +463,8 @@ rollout_changed(
 void
 rollout_removed(struct service *s)
 {
-	rollout_drop_candidate(s, "removed");
 	rollout_end(s, ROLLOUT_CANCELLED);
+	rollout_drop_candidate(s, "removed");
 	json_decref(s->previous);
 	s->previous = NULL;
 }

@@ -69,8 +69,8 @@ void rollout_place(struct replica *r);
 void rollout_align(struct service *s);
 
 /* From service_changed(): r, of any list, is now in state `to`. */
-void rollout_changed(struct replica *r, enum instance_state from,
-    enum instance_state to);
+void rollout_changed(
+    struct replica *r, enum instance_state from, enum instance_state to);
 
 /* --- over control's death ------------------------------------------------- */
 

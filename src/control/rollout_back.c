@@ -97,8 +97,8 @@ rollout_back(struct service *s, enum rollout_result result, const char *why)
 	char text[sizeof(ro->failed)];
 
 	str_cut(text, sizeof(text), why);
-	rollout_drop_candidate(s, text);
 	ro->on = ro->failing = false;
+	rollout_drop_candidate(s, text);
 	rollout_watch_end(s);
 	if (!take_back(s, text)) {
 		ro->on = true;
@@ -149,8 +149,8 @@ rollout_stopped(struct service *s)
 
 	if (!ro->on)
 		return;
-	rollout_drop_candidate(s, "stopped");
 	rollout_end(s, proven ? ROLLOUT_CANCELLED : ROLLOUT_UNDONE);
+	rollout_drop_candidate(s, "stopped");
 	if (proven)
 		return;
 	str_cut(ro->failed, sizeof(ro->failed),
@@ -167,16 +167,16 @@ undo(struct service *s, struct err *err)
 	struct rollout *ro = &s->rollout;
 
 	if (ro->on && ro->kind == ROLLOUT_REVERT)
-		return err_set(err, -EBUSY, "%s: on its way back already",
-		    s->spec->name);
+		return err_set(
+		    err, -EBUSY, "%s: on its way back already", s->spec->name);
 	if (ro->on && ro->kind == ROLLOUT_RESTART) {
-		rollout_drop_candidate(s, "undone by an operator");
 		rollout_end(s, ROLLOUT_CANCELLED);
+		rollout_drop_candidate(s, "undone by an operator");
 		return 0;
 	}
 	if (s->previous == NULL)
-		return err_set(err, -ENOTSUP,
-		    "%s: no earlier version is known", s->spec->name);
+		return err_set(err, -ENOTSUP, "%s: no earlier version is known",
+		    s->spec->name);
 	if (!rollout_back(s, ROLLOUT_UNDONE, "deploy undone by an operator"))
 		return err_set(err, -EIO, "%s: %s", s->spec->name, ro->failed);
 	return 0;

@@ -105,8 +105,8 @@ rollout_json(const struct service *s)
 	if (ro->on && ro->kind == ROLLOUT_DEPLOY)
 		t = rollout_tally(s);
 	rollout_reason(s, why, sizeof(why));
-	return json_pack(
-	    "{ss ss ss ss si si si sf sI sI sb sb}", "phase", phase(s), "kind",
+	return json_pack("{ss ss ss ss si si si sf sI sI sb sb}", "phase",
+	    phase(s), "kind",
 	    ro->on || ro->result != ROLLOUT_NONE ? kinds[ro->kind] : "none",
 	    "cause", ro->cause, "reason", why, "new",
 	    ro->on ? (int)rollout_new_copies(s) : 0, "copies",

@@ -136,9 +136,9 @@ struct rollout {
 	unsigned canary; /* held at so many new copies; 0: not */
 	bool proven;	 /* the first new copy was watched to the end */
 	bool paused;
-	bool asleep;  /* until all that runs is adopted */
-	bool failing; /* back at the end of the turn */
-	bool told;    /* that it is held */
+	bool asleep;		   /* until all that runs is adopted */
+	bool failing;		   /* back at the end of the turn */
+	bool told;		   /* that it is held */
 	struct replica *candidate; /* the new copy beside the old one */
 	struct replica *recycled;  /* in place, just now */
 	struct loop_timer tick;	   /* of the watch */

@@ -24,8 +24,8 @@ struct fake_child {
 	size_t note_len;
 	pid_t pid; /* 0: ordered only */
 	int last_signal;
-	bool group; /* that signal */
-	bool gone;  /* exited, or forgotten */
+	bool group;   /* that signal */
+	bool gone;    /* exited, or forgotten */
 	bool unheard; /* exited while no control was there */
 	bool forgotten;
 };
