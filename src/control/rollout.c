@@ -105,9 +105,11 @@ bool
 rollout_holding(const struct service *s)
 {
 	const struct rollout *ro = &s->rollout;
+	bool settled = ro->candidate == NULL ||
+	    (ro->proven && replica_ready(ro->candidate));
 
 	return ro->paused ||
-	    (ro->kind == ROLLOUT_DEPLOY && ro->canary > 0 &&
+	    (ro->kind == ROLLOUT_DEPLOY && ro->canary > 0 && settled &&
 		rollout_new_copies(s) >= ro->canary);
 }
 
@@ -382,6 +384,10 @@ rollout_align(struct service *s)
 
 	if (ro->on)
 		return;
+	if (ro->kind == ROLLOUT_RESTART) { /* this start is the next one */
+		ro->result = ROLLOUT_NONE;
+		ro->failed[0] = '\0';
+	}
 	take_spec_of_idle(s);
 	LIST_EACH (r, &s->replicas, struct replica, link)
 		other |= r->process_conf->hash_spawn != s->spec->hash_spawn;

@@ -58,7 +58,7 @@ say_deploy(const struct service *s, char *why, size_t size)
 	struct rollout_tally t = rollout_tally(s);
 	char answers[80];
 
-	snprintf(answers, sizeof(answers), "%llu errors in %llu answers",
+	snprintf(answers, sizeof(answers), "%llu of %llu answers failed",
 	    (unsigned long long)t.errors, (unsigned long long)t.answers);
 	if (ro->paused)
 		snprintf(why, size, "deploy paused, %u of %u copies new, %s",

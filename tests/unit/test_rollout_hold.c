@@ -32,13 +32,14 @@ a_canary_is_held_until_it_is_promoted(void **state)
 
 	(void)state;
 	deploy(w, THREE WATCH V2, 1);
+	assert_string_equal(phase(), "rolling");
 	candidate_ready(w);
 	assert_string_equal(phase(), "watching");
 	run_for(w, 400);
 	assert_string_equal(phase(), "held");
 	assert_string_equal(versions(), "111"); /* beside all of them */
 	assert_string_equal(reason(),
-	    "canary: 1 of 3 copies new, 0 errors in 0 answers; promote or "
+	    "canary: 1 of 3 copies new, 0 of 0 answers failed; promote or "
 	    "undo");
 	assert_int_equal(say(CONTROL_PROMOTE), 0);
 	reap(w);
