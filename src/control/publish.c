@@ -16,6 +16,7 @@
 #include "control/publish_auth.h"
 #include "control/publish_route.h"
 #include "control/replica.h"
+#include "control/rollout.h"
 #include "control/service.h"
 #include "control/workers.h"
 #include "link/snapshot.h"
@@ -203,6 +204,7 @@ add_endpoint(struct snapshot_endpoint *e, const struct replica *r)
 		.cell = (uint32_t)r->cell,
 		.weight = 100,
 		.ready_since_ms = r->ready_at,
+		.flags = rollout_on_trial(r) ? SNAPSHOT_ENDPOINT_TRIAL : 0U,
 	};
 }
 

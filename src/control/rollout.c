@@ -9,6 +9,7 @@
 #include "control/applied.h"
 #include "control/enroll.h"
 #include "control/event.h"
+#include "control/publish.h"
 #include "control/replica.h"
 #include "control/rollout_impl.h"
 #include "control/service.h"
@@ -152,6 +153,7 @@ rollout_end(struct service *s, enum rollout_result result)
 	rollout_say(
 	    s, words[result], ro->failed[0] != '\0' ? ro->failed : ro->cause);
 	applied_save(s->control);
+	publish_soon(s->control);
 }
 
 void
@@ -306,6 +308,7 @@ rollout_begin(struct service *s, enum rollout_kind kind, const char *cause)
 	ro->failed[0] = '\0';
 	str_cut(ro->cause, sizeof(ro->cause), cause);
 	rollout_say(s, "started", cause);
+	publish_soon(s->control);
 }
 
 int

@@ -68,6 +68,9 @@ void rollout_place(struct replica *r);
 /* Processes of another version than the one in force are replaced. */
 void rollout_align(struct service *s);
 
+/* r is of a version that is not proven, or has failed: rollout_watch.c. */
+bool rollout_on_trial(const struct replica *r);
+
 /* From service_changed(): r, of any list, is now in state `to`. */
 void rollout_changed(
     struct replica *r, enum instance_state from, enum instance_state to);

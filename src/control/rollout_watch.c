@@ -72,6 +72,16 @@ judged(struct service *s)
 	return out;
 }
 
+bool
+rollout_on_trial(const struct replica *r)
+{
+	const struct rollout *ro = &r->service->rollout;
+
+	if (!ro->on || ro->kind == ROLLOUT_RESTART)
+		return false;
+	return rollout_outdated(r) == (ro->kind == ROLLOUT_REVERT);
+}
+
 /* --- the verdict ---------------------------------------------------------- */
 
 uint64_t

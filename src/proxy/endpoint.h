@@ -48,6 +48,7 @@ struct endpoint {
 	bool down;   /* refused a connect; until the next generation */
 	bool gone;   /* in no snapshot any more */
 	bool silent; /* and to be forsaken */
+	bool trial;  /* its version is not proven: SNAPSHOT_ENDPOINT_TRIAL */
 	uint64_t full_until_ms;
 };
 

@@ -252,6 +252,18 @@ note_choice(const struct service *s, struct exchange *x)
 			x->notes.ejected++;
 }
 
+bool
+service_has_proven(const struct service *s, const struct exchange *x)
+{
+	for (uint32_t i = 0; i < s->nendpoints; i++) {
+		const struct endpoint *ep = s->endpoints[i];
+
+		if (!ep->trial && !ep->down && !exchange_tried(x, ep->serial))
+			return true;
+	}
+	return false;
+}
+
 static enum service_verdict
 pick(struct service *s, struct exchange *x, enum despair despair)
 {

@@ -103,6 +103,9 @@ void service_untunnel(struct service *s, struct endpoint *ep);
 void service_praise(struct endpoint *ep);
 void service_blame(struct service *s, struct endpoint *ep);
 
+/* Whether an endpoint is there that x was not sent to, and is not on trial. */
+bool service_has_proven(const struct service *s, const struct exchange *x);
+
 /* Whether others wait already, so that nobody who comes now may pass them. */
 bool service_crowded(const struct service *s);
 
