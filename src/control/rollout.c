@@ -246,23 +246,30 @@ settle_candidate(struct service *s)
 		swap(s);
 }
 
+static bool
+goes_on(const struct service *s)
+{
+	const struct rollout *ro = &s->rollout;
+
+	return ro->on && !ro->asleep && !ro->failing && !s->control->stopping;
+}
+
 void
 rollout_advance(struct service *s)
 {
 	struct rollout *ro = &s->rollout;
 
-	if (ro->on && !ro->asleep && !ro->failing)
+	if (goes_on(s))
 		settle_candidate(s);
-	while (
-	    ro->on && !ro->asleep && !ro->failing && !is_busy(s) && !holds(s)) {
+	while (goes_on(s) && !is_busy(s) && !holds(s)) {
 		struct replica *r = next_place(s);
 
 		if (r != NULL)
 			replace(s, r);
+		else if (ro->kind == ROLLOUT_REVERT)
+			rollout_end(s, ro->result);
 		else
-			rollout_end(s,
-			    ro->kind == ROLLOUT_REVERT ? ro->result
-						       : ROLLOUT_DONE);
+			rollout_end(s, ROLLOUT_DONE);
 	}
 }
 

@@ -86,6 +86,7 @@ void rollout_resume(struct service *s); /* all are adopted */
 
 /* --- for people ----------------------------------------------------------- */
 
+bool rollout_is_new(const struct replica *r); /* of one under way */
 json_t *rollout_json(const struct service *s);
 void rollout_reason(const struct service *s, char *why, size_t size);
 

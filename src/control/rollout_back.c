@@ -51,8 +51,11 @@ static int
 put_back(struct service *s, json_t *spec, bool whole, struct buf *errors)
 {
 	struct control *c = s->control;
-	json_t *specs = json_pack("{sO}", s->spec->name, spec);
-	const struct conf *conf = held_compose(c->conf, specs, errors);
+	json_t *specs = spec == NULL ? NULL
+				     : json_pack("{sO}", s->spec->name, spec);
+	const struct conf *conf = specs == NULL
+	    ? NULL
+	    : held_compose(c->conf, specs, errors);
 	int r = conf != NULL ? reload_back(c, conf, whole, errors) : -EINVAL;
 
 	conf_unref(conf);
@@ -130,13 +133,13 @@ rollout_fail(struct service *s, const char *why)
 {
 	struct rollout *ro = &s->rollout;
 
-	if (ro->failing)
+	if (ro->failing || s->control->stopping)
 		return;
 	ro->failing = true;
 	snprintf(
 	    ro->failed, sizeof(ro->failed), "deploy rolled back: %.200s", why);
 	rollout_say(s, "failed", why);
-	rollout_drop_candidate(s, NULL);
+	rollout_drop_candidate(s, "deploy rolled back");
 	loop_defer(s->control->loop, &ro->later, on_back, s);
 }
 

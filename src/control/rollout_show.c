@@ -95,6 +95,12 @@ rollout_reason(const struct service *s, char *why, size_t size)
 		    service_desired(s));
 }
 
+bool
+rollout_is_new(const struct replica *r)
+{
+	return r->service->rollout.on && !r->dropped && !rollout_outdated(r);
+}
+
 json_t *
 rollout_json(const struct service *s)
 {

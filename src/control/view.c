@@ -97,6 +97,7 @@ instance_json(const struct replica *r)
 	put(o, "service", json_string(r->service->spec->name));
 	put(o, "pid", positive(r->pid));
 	put(o, "state", json_string(instance_state_name(replica_state(r))));
+	put(o, "new", json_boolean(rollout_is_new(r)));
 	put(o, "reason", json_string(r->why));
 	put(o, "restarts", json_integer(r->restarts));
 	put(o, "uptime_s",

@@ -276,8 +276,7 @@ read_endpoint(struct snapshot_reader *r, struct snapshot_endpoint *e)
 	snapshot_must(r, e->cell < SNAPSHOT_ENDPOINTS_MAX, "endpoint cell");
 	snapshot_must(r, e->weight >= 1 && e->weight <= SNAPSHOT_WEIGHT_MAX,
 	    "endpoint weight");
-	snapshot_must(
-	    r, e->flags <= SNAPSHOT_ENDPOINT_TRIAL, "endpoint flags");
+	snapshot_must(r, e->flags <= SNAPSHOT_ENDPOINT_TRIAL, "endpoint flags");
 }
 
 static void

@@ -108,9 +108,11 @@ service_json(struct control *c, struct fake_service *s)
 	for (unsigned i = 0; i < FAKE_INSTANCES; i++)
 		if (i < s->desired || s->pids[i] != 0)
 			json_array_append_new(list, instance_json(s, i));
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:i, s:i, "
-			 "s:[], s:o}",
-	    "name", s->name, "state", state_of(s), "reason",
+	return json_pack("{s:{s:s, s:s, s:i}, s:s, s:s, s:s, s:i, s:i, s:i, "
+			 "s:f, s:f, s:i, s:i, s:[], s:o}",
+	    "rollout", "phase", c->phase != NULL ? c->phase : "none", "reason",
+	    c->phase != NULL ? "as told" : "", "new", 1, "name", s->name,
+	    "state", state_of(s), "reason",
 	    strcmp(s->name, "video") == 0 && up(s) < s->desired
 		? "video.1 crashed"
 		: "",

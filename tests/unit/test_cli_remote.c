@@ -45,8 +45,9 @@ struct scene { /* how the fake control is to be */
 	const char *refused; /* the upgrade, and why */
 	const char *given_up;
 	unsigned events;
-	bool line_later; /* a line, some time after the follower came */
-	bool stranger;	 /* the peer has no role */
+	bool line_later;   /* a line, some time after the follower came */
+	bool stranger;	   /* the peer has no role */
+	const char *phase; /* of every rollout */
 };
 
 static struct control control;
@@ -76,6 +77,7 @@ set_scene(const struct scene *s)
 	control.failed = s->given_up;
 	control.refused = s->refused;
 	control.registry_down = s->registry_down;
+	control.phase = s->phase;
 	if (s->all_well) {
 		control.services[2].pids[1] = 103;
 		control.services[2].crashed[1] = false;
@@ -394,6 +396,48 @@ wait_is_over_when_it_is_so(void **state)
 }
 
 static void
+a_rollout_is_followed_to_its_verdict(void **state)
+{
+	static const struct {
+		const char *phase, *line;
+		int code;
+		const char *said;
+	} cases[] = {
+		{ "done", "rollout status image", CLI_OK, "image: done: as" },
+		{ NULL, "rollout status image", CLI_OK, "image: none" },
+		{ "rolled-back", "rollout status image", CLI_UNHEALTHY,
+		    "image: rolled-back: as told" },
+		{ "failed", "rollout status", CLI_UNHEALTHY, "data: failed" },
+		{ "undone", "rollout status image", CLI_UNHEALTHY, "undone" },
+		{ "undone", "rollout undo image --wait", CLI_OK, "undone" },
+		{ "failed", "rollout undo image --wait", CLI_UNHEALTHY, "" },
+		{ "held", "rollout status --once", CLI_OK, "video: held" },
+		{ "held", "rollout status --timeout 300ms", CLI_UNHEALTHY,
+		    "not done after 300 ms" },
+		{ "watching", "rollout pause image", CLI_OK, "watching" },
+		{ "done", "rollout status image --json", CLI_OK,
+		    "\"service\": \"image\"" },
+		{ NULL, "rollout redo image", CLI_USAGE, "must be status" },
+		{ NULL, "rollout undo", CLI_USAGE, "which service?" },
+		{ NULL, "rollout undo imgae", CLI_ERROR, "no service" },
+		{ "rolled-back", "restart image --wait", CLI_UNHEALTHY,
+		    "image: rolled-back: as told" },
+		{ "rolled-back", "reload --canary 2 --wait", CLI_UNHEALTHY,
+		    "image: rolled-back: as told" },
+		{ NULL, "reload --canary 0", CLI_USAGE, "in range" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		begin(
+		    &(struct scene){ .phase = cases[i].phase, .stuck = true });
+		assert_int_equal(drover(cases[i].line), cases[i].code);
+		assert_said(cases[i].said);
+		end();
+	}
+}
+
+static void
 without_wait_it_answers_at_once(void **state)
 {
 	(void)state;
@@ -579,6 +623,7 @@ main(void)
 		cmocka_unit_test(a_request_is_explained_or_not_found),
 		cmocka_unit_test(names_are_offered_to_shells),
 		cmocka_unit_test(wait_is_over_when_it_is_so),
+		cmocka_unit_test(a_rollout_is_followed_to_its_verdict),
 		cmocka_unit_test(without_wait_it_answers_at_once),
 		cmocka_unit_test(a_wait_that_times_out_says_why),
 		cmocka_unit_test(a_conflict_is_exit_4),

@@ -135,15 +135,17 @@ what_is_out_of_bounds_is_refused(void **state)
 		.name = "a", .calls = beyond, .ncalls = 1 },
 	    "called service");
 	refused_endpoint(
-	    (struct snapshot_endpoint){ "", "unix:/a", 0, 1, 0 }, "name");
+	    (struct snapshot_endpoint){ "", "unix:/a", 0, 1, 0, 0 }, "name");
 	refused_endpoint(
-	    (struct snapshot_endpoint){ "a", "/a", 0, 1, 0 }, "address");
+	    (struct snapshot_endpoint){ "a", "/a", 0, 1, 0, 0 }, "address");
 	refused_endpoint(
-	    (struct snapshot_endpoint){ "a", "unix:/a", 4096, 1, 0 }, "cell");
+	    (struct snapshot_endpoint){ "a", "unix:/a", 4096, 1, 0, 0 }, "cell");
 	refused_endpoint(
-	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 0, 0 }, "weight");
+	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 0, 0, 0 }, "weight");
 	refused_endpoint(
-	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 1001, 0 }, "weight");
+	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 1001, 0, 0 }, "weight");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 1, 0, 2 }, "flags");
 	refused_route((struct snapshot_route){ .path = "a" }, "route path");
 	refused_route(
 	    (struct snapshot_route){
