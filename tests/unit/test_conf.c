@@ -81,6 +81,9 @@ a_service_has_the_defaults_of_the_design(void **state)
 	assert_int_equal(s->restart.base_ms, 100);
 	assert_int_equal(s->restart.max_ms, 60000);
 	assert_int_equal(s->restart.reset_ms, 60000);
+	assert_int_equal(s->rollout.watch_ms, 30000);
+	assert_int_equal(s->rollout.errors, 5);
+	assert_int_equal(s->rollout.minimum, 5);
 	assert_int_equal(s->stop.drain_ms, 30000);
 	assert_int_equal(s->stop.signal, SIGTERM);
 	assert_int_equal(s->stop.timeout_ms, 10000);
@@ -169,6 +172,7 @@ static const char full_service[] =
     "start: {timeout: 5s}\n"
     "restart: {first: 1s, base: 2s, max: 1h, reset: 1d}\n"
     "stop: {drain: 0ms, signal: QUIT, timeout: 0s}\n"
+    "rollout: {watch: 1m, errors: 0%, minimum: 1}\n"
     "balance: {hash: 'cookie:sid'}\n"
     "limits: {concurrency: 1, queue: 2, queue_timeout: 3s, body: 4,"
     " request_timeout: 5s, idle_timeout: 6s}\n"
@@ -229,6 +233,9 @@ every_rule_of_a_service_is_read(void **state)
 	assert_int_equal(s->liveness.fall, 9);
 	assert_int_equal(s->restart.reset_ms, 86400000);
 	assert_int_equal(s->stop.drain_ms, 0);
+	assert_int_equal(s->rollout.watch_ms, 60000);
+	assert_int_equal(s->rollout.errors, 0);
+	assert_int_equal(s->rollout.minimum, 1);
 	assert_int_equal(s->stop.signal, SIGQUIT);
 	assert_int_equal(s->balance, CONF_BALANCE_HASH);
 	assert_int_equal(s->hash, CONF_HASH_COOKIE);
