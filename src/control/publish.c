@@ -325,17 +325,15 @@ add_silent(struct build *b)
 {
 	uint32_t *cells, n = 0;
 
-	LIST_EACH (s, &b->c->services, struct service, link)
-		LIST_EACH (r, &s->replicas, struct replica, link)
-			n += is_silent(r);
+	EACH_REPLICA(b->c, r)
+	n += is_silent(r);
 	b->snap.silent = cells = take(b, n, sizeof(*cells));
 	b->snap.nsilent = cells == NULL ? 0 : n;
 	if (cells == NULL)
 		return;
-	LIST_EACH (s, &b->c->services, struct service, link)
-		LIST_EACH (r, &s->replicas, struct replica, link)
-			if (is_silent(r))
-				*cells++ = (uint32_t)r->cell;
+	EACH_REPLICA(b->c, r)
+	if (is_silent(r))
+		*cells++ = (uint32_t)r->cell;
 }
 
 static void

@@ -129,13 +129,6 @@ add_usage(struct control *c, const struct usage *u)
 	r->usage.pages += u->pages;
 }
 
-/* Also those beside the current ones: a canary may be held for long. */
-#define EACH_REPLICA(c, r)                                         \
-	LIST_EACH (s_, &(c)->services, struct service, link)       \
-		for (struct list *l_ = &s_->replicas; l_ != NULL;  \
-		     l_ = l_ == &s_->replicas ? &s_->extra : NULL) \
-			LIST_EACH_SAFE (r, l_, struct replica, link)
-
 static void
 settle(struct replica *r, uint64_t now, uint64_t before)
 {

@@ -181,6 +181,13 @@ struct service {
 	char why[160]; /* what it waits for, before any replica; "" */
 };
 
+/* The current ones of all services, and those beside them. */
+#define EACH_REPLICA(c, r)                                         \
+	LIST_EACH (s_, &(c)->services, struct service, link)       \
+		for (struct list *l_ = &s_->replicas; l_ != NULL;  \
+		     l_ = l_ == &s_->replicas ? &s_->extra : NULL) \
+			LIST_EACH_SAFE (r, l_, struct replica, link)
+
 /* --- workers -------------------------------------------------------------- */
 
 struct worker {
@@ -272,10 +279,10 @@ struct control {
 	bool begun;	   /* conf is in force */
 	bool stopping;
 	uint64_t last_child;
-	uint64_t wishes;      /* generation of what is wanted: the ETag */
-	bool unsaved;	      /* applied.json is behind: applied.h */
-	struct list services; /* in the order of names */
-	json_t *held;	      /* versions that were taken back: held.h */
+	uint64_t wishes;	    /* generation of what is wanted: the ETag */
+	bool unsaved;		    /* applied.json is behind: applied.h */
+	struct list services;	    /* in the order of names */
+	json_t *held;		    /* versions that were taken back: held.h */
 	const struct conf *earlier; /* versions that rollouts leave, while
 				       children are adopted; or NULL */
 

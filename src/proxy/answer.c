@@ -322,7 +322,7 @@ forward(struct exchange *x, const struct head *h, struct span body)
 	struct piece p = { .n = 0 };
 	size_t n;
 
-	if (h->status >= 500 && exchange_may_set_aside(x)) {
+	if (h->status >= 500 && service_spares(x->svc, x)) {
 		count_status(x, h->status);
 		exchange_set_aside(x);
 		return;

@@ -514,13 +514,6 @@ exchange_lost(struct exchange *x, int error)
 	}
 }
 
-bool
-exchange_may_set_aside(const struct exchange *x)
-{
-	return x->ep->trial && x->replay && x->idempotent &&
-	    x->phase != EXCHANGE_ANSWERING && service_has_proven(x->svc, x);
-}
-
 void
 exchange_set_aside(struct exchange *x)
 {
@@ -535,7 +528,7 @@ exchange_bad_response(struct exchange *x, const char *why)
 	count32(&x->ep->count->bad_responses, 1);
 	service_blame(x->svc, x->ep);
 	log_debug(x->ep->name, "bad response: %s", why);
-	if (exchange_may_set_aside(x)) {
+	if (service_spares(x->svc, x)) {
 		exchange_set_aside(x);
 		return;
 	}

@@ -210,12 +210,7 @@ void exchange_lost(struct exchange *x, int error);
 void exchange_forsaken(struct exchange *x);
 
 /* It said something that is not an answer. Ends x. */
-/*
- * What a version on trial answers with an error is asked of a proven one: it is
- * judged by it, and nobody else has to bear it. Outside the budget, as a few of
- * them end the trial. Only what is idempotent and still there as a whole.
- */
-bool exchange_may_set_aside(const struct exchange *x);
+/* An error, where service_spares() x: asked again of another endpoint. */
 void exchange_set_aside(struct exchange *x);
 
 void exchange_bad_response(struct exchange *x, const char *why);

@@ -252,8 +252,8 @@ note_choice(const struct service *s, struct exchange *x)
 			x->notes.ejected++;
 }
 
-bool
-service_has_proven(const struct service *s, const struct exchange *x)
+static bool
+has_proven(const struct service *s, const struct exchange *x)
 {
 	for (uint32_t i = 0; i < s->nendpoints; i++) {
 		const struct endpoint *ep = s->endpoints[i];
@@ -262,6 +262,13 @@ service_has_proven(const struct service *s, const struct exchange *x)
 			return true;
 	}
 	return false;
+}
+
+bool
+service_spares(const struct service *s, const struct exchange *x)
+{
+	return x->ep->trial && x->replay && x->idempotent &&
+	    x->phase != EXCHANGE_ANSWERING && has_proven(s, x);
 }
 
 static enum service_verdict

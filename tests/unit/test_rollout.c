@@ -40,7 +40,8 @@ a_deploy_watches_the_first_copy_and_then_goes_through(void **state)
 	assert_non_null(rollout()->candidate);
 	answers(rollout()->candidate, 1000, 4);
 	run_for(w, 40);
-	assert_non_null(strstr(reason(), "api.0 watched, 1 s left, 4 of 1000 answers failed"));
+	assert_non_null(strstr(
+	    reason(), "api.0 watched, 1 s left, 4 of 1000 answers failed"));
 	assert_string_equal(versions(), "111");
 	run_for(w, 250);
 	assert_string_equal(versions(), "211");
