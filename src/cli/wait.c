@@ -65,12 +65,19 @@ static json_int_t
 old_process(const json_t *view, const json_t *before)
 {
 	const json_t *all = json_object_get(view, "instances");
+	const json_t *beside = json_object_get(view, "beside");
 	json_int_t pid = json_number(view, "pid");
 	size_t i;
 	json_t *in;
 
 	if (pid > 0 && has_pid(before, pid))
 		return pid;
+	json_array_foreach(beside, i, in)
+	{
+		pid = json_integer_value(in);
+		if (has_pid(before, pid))
+			return pid;
+	}
 	json_array_foreach(all, i, in)
 	{
 		pid = json_number(in, "pid");

@@ -222,15 +222,30 @@ control_instances(struct control *c)
 	return list;
 }
 
+/* The processes beside it in its place. */
+static json_t *
+beside(const struct replica *of)
+{
+	json_t *pids = json_array();
+
+	LIST_EACH (r, &of->service->extra, struct replica, link)
+		if (r->n == of->n && r->pid > 0)
+			json_array_append_new(pids, json_integer(r->pid));
+	return pids;
+}
+
 json_t *
 control_instance(struct control *c, const char *id)
 {
 	struct replica *r = replica_by_id(c, id);
+	json_t *o;
 
 	if (r == NULL)
 		return NULL;
 	sample_processes(c);
-	return instance_json(r);
+	o = instance_json(r);
+	put(o, "beside", beside(r));
+	return o;
 }
 
 /* --- the rest ------------------------------------------------------------- */
