@@ -151,6 +151,29 @@ one_that_fails_too_often_is_rolled_back(void **state)
 }
 
 static void
+each_kind_of_error_counts(void **state)
+{
+	struct world *w = herd_of(1, WATCH V1);
+	struct scoreboard_endpoint *cell;
+
+	(void)state;
+	deploy(w, WATCH V2, 0);
+	candidate_ready(w);
+	answers(rollout()->candidate, 50, 1);
+	cell = scoreboard_endpoint(
+	    w->c->workers.board, 0, (unsigned)rollout()->candidate->cell);
+	count32(&cell->resets, 1);
+	count32(&cell->timeouts, 1);
+	count32(&cell->bad_responses, 1);
+	run_for(w, 110);
+	assert_string_equal(phase(), "watching"); /* four are not enough */
+	count32(&cell->connect_failures, 1);
+	run_for(w, 110);
+	assert_string_equal(phase(), "rolled-back");
+	end(w);
+}
+
+static void
 errors_while_it_is_watched_cost_no_old_copy(void **state)
 {
 	struct world *w = herd_of(3, THREE WATCH V1);
@@ -368,6 +391,7 @@ main(void)
 		    a_version_that_does_not_get_ready_is_rolled_back),
 		cmocka_unit_test(one_that_is_not_ready_in_time_is_rolled_back),
 		cmocka_unit_test(one_that_fails_too_often_is_rolled_back),
+		cmocka_unit_test(each_kind_of_error_counts),
 		cmocka_unit_test(errors_while_it_is_watched_cost_no_old_copy),
 		cmocka_unit_test(
 		    one_that_exits_while_the_others_follow_is_rolled_back),

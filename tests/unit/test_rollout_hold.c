@@ -129,6 +129,7 @@ a_pause_replaces_no_further_copy_and_still_judges(void **state)
 	reap(w);
 	run_for(w, 300);
 	assert_string_equal(phase(), "paused");
+	assert_null(rollout()->candidate);
 	assert_string_equal(versions(), "211");
 	assert_int_equal(say(CONTROL_RESUME), 0);
 	candidate_ready(w);
@@ -271,6 +272,7 @@ a_stop_takes_an_unproven_version_back(void **state)
 	assert_int_equal(control_start(w->c, "api", &err), 0);
 	run_for(w, 20);
 	assert_string_equal(versions(), "111");
+	assert_string_equal(phase(), "undone"); /* and nothing had to roll */
 	end(w);
 }
 
@@ -348,8 +350,14 @@ an_instance_that_an_operator_stops_is_no_failure(void **state)
 	reap(w);
 	run_for(w, 300);
 	assert_int_equal(control_restart(w->c, "api", &err), -EBUSY);
+	/* Nor is a new one, which stays as it was told. */
+	assert_string_equal(versions(), "211");
+	assert_int_equal(control_instance_stop(w->c, "api.0", &err), 0);
+	run_for(w, 20);
+	reap(w);
+	assert_true(rollout()->on);
 	roll_on(w);
-	assert_string_equal(versions(), "222");
+	assert_string_equal(versions(), "?22");
 	assert_string_equal(phase(), "done");
 	end(w);
 }
