@@ -294,6 +294,7 @@ a_stop_keeps_a_proven_version(void **state)
 	assert_int_equal(control_start(w->c, "api", &err), 0);
 	run_for(w, 20);
 	assert_string_equal(versions(), "222");
+	assert_string_equal(phase(), "cancelled"); /* nothing had to roll */
 	end(w);
 }
 
