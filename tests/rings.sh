@@ -140,7 +140,9 @@ ring_integration() {
 	# shellcheck disable=SC2086  # a list is meant
 	built integration "$here/build" "$build_options" all $test_programs ||
 		return 0
-	pytest_in tests/integration "$here/build"
+	pytest_in tests/integration "$here/build" \
+		-m 'not measured and not alone' -n "$(nproc)"
+	pytest_in tests/integration "$here/build" -m 'measured or alone'
 }
 
 # Named faults under load that is checked, response by response.

@@ -629,10 +629,10 @@ def test_without_control_a_worker_serves_on_and_comes_back(web):
 
 
 def test_a_snapshot_of_the_future_is_refused_with_the_reason(web):
-    # magic, version 2
-    web.say("raw 9 " + (0x6e735244).to_bytes(4, "little").hex() + "02000000")
+    # magic, version 3
+    web.say("raw 9 " + (0x6e735244).to_bytes(4, "little").hex() + "03000000")
     line = web.wait("refused")
-    assert "version 2" in line
+    assert "version 3" in line
     web.say("raw 10 0011223300000000")
     assert "not a snapshot" in web.wait("refused")
     assert web.get("/token?t=1")[0] == 200
