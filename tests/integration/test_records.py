@@ -7,8 +7,8 @@ import re
 import subprocess
 import time
 
-from certs import Certificate
 import pytest
+from certs import Certificate
 from drover import all_ok, free_port, herdling, wait_for
 
 
