@@ -140,6 +140,10 @@ check_autoscale(const struct rules *r, const struct conf_service *s)
 	if (a->panic_window_ms > a->window_ms)
 		FAULT(r, s, "autoscale.panic_window",
 		    "found more than autoscale.window; allowed at most that");
+	if (s->replicas_min == 0 && s->replicas_max > 0 && s->limits.queue == 0)
+		FAULT(r, s, "limits.queue",
+		    "found 0 with replicas: {min: 0}, where the first request "
+		    "has to wait; allowed at least 1");
 }
 
 static void

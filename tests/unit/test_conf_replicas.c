@@ -46,6 +46,9 @@ static const struct {
 	{ "replicas: {min: -1, max: 7}\n",
 	    "s.yaml:3: replicas.min: found -1; allowed an integer from "
 	    "0 to 256\n" },
+	{ "replicas: {min: 0, max: 8}\nlimits: {queue: 0}\n",
+	    "s.yaml:4: limits.queue: found 0 with replicas: {min: 0}, where "
+	    "the first request has to wait; allowed at least 1\n" },
 	{ "autoscale: {window: 5s, panic_window: 6s}\n",
 	    "s.yaml:3: autoscale.panic_window: found more than "
 	    "autoscale.window; allowed at most that\n" },
@@ -110,6 +113,8 @@ a_number_and_a_mapping_are_bounds(void **state)
 	assert_bounds(folder_accept(f), 0, 0);
 	put(f, "replicas: {min: 0, max: 8}\n");
 	assert_bounds(folder_accept(f), 0, 8);
+	put(f, "replicas: {min: 1, max: 8}\nlimits: {queue: 0}\n");
+	assert_bounds(folder_accept(f), 1, 8);
 	put(f, "replicas: {max: 256, min: 256}\n");
 	assert_bounds(folder_accept(f), 256, 256);
 }
