@@ -84,6 +84,18 @@ control_scale(
 	return wished(c);
 }
 
+int
+control_scale_auto(struct control *c, const char *service, struct err *err)
+{
+	struct service *s;
+	int r = named_service(c, service, &s, err);
+
+	if (r < 0)
+		return r;
+	service_release(s);
+	return wished(c);
+}
+
 /* --- instances ------------------------------------------------------------ */
 
 int

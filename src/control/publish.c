@@ -16,6 +16,7 @@
 #include "control/publish_auth.h"
 #include "control/publish_route.h"
 #include "control/replica.h"
+#include "control/scaling.h"
 #include "control/service.h"
 #include "control/workers.h"
 #include "link/snapshot.h"
@@ -307,6 +308,7 @@ add_service(
 		.body = limits->body,
 		.token = s->token,
 	};
+	scaling_publish(s, out);
 	add_endpoints(b, out, s);
 	add_calls(b, out, s);
 }

@@ -12,6 +12,7 @@
 #include "control/publish.h"
 #include "control/replica.h"
 #include "control/rollout.h"
+#include "control/scaling.h"
 
 /* --- its life ------------------------------------------------------------- */
 
@@ -47,6 +48,7 @@ service_add(struct control *c, const struct conf *conf,
 	list_init(&s->extra);
 	rand_hex(s->token, 16);
 	insert_by_name(c, s);
+	scaling_apply(s);
 	return s;
 }
 
@@ -54,6 +56,7 @@ void
 service_free(struct service *s)
 {
 	list_remove(&s->link);
+	scaling_free(s);
 	publish_free_service_cell(s->control, s->cell);
 	conf_unref(s->conf);
 	free(s->rate.then);
@@ -97,12 +100,14 @@ service_set_spec(
 	const struct conf *old = s->conf;
 
 	/* What the file newly says counts more than an earlier `scale`. */
-	if (spec->replicas_min != s->spec->replicas_min)
+	if (spec->replicas_min != s->spec->replicas_min ||
+	    spec->replicas_max != s->spec->replicas_max)
 		s->scaled = false;
 	s->conf = conf_ref(conf);
 	s->spec = spec;
-	if (!s->scaled)
+	if (!s->scaled && spec->replicas_min == spec->replicas_max)
 		s->desired = spec->replicas_min;
+	scaling_apply(s);
 	LIST_EACH (r, &s->replicas, struct replica, link)
 		if (r->process_conf->hash_spawn == spec->hash_spawn)
 			replica_take_spec(r);
@@ -130,7 +135,7 @@ dependency_is_ready(struct service *s, const char *name, char *why, size_t size)
 
 	if (strcmp(name, ENROLL_REDIS) == 0 && (on == NULL || on->redis))
 		return redis_is_ready(s->control, why, size);
-	if (on != NULL && service_ready(on) > 0)
+	if (on != NULL && (service_ready(on) > 0 || scaling_sleeps(on)))
 		return true;
 	snprintf(why, size, "waits for %s", name);
 	return false;
@@ -289,6 +294,7 @@ void
 service_start(struct service *s)
 {
 	s->stopped = false;
+	scaling_wake(s, "started by an operator");
 	add_missing(s);
 	if (may_start(s))
 		start_again(s);
@@ -301,6 +307,20 @@ service_scale(struct service *s, unsigned replicas)
 	rollout_cancel(s, "scaled");
 	s->desired = replicas;
 	s->scaled = true;
+	scaling_apply(s);
+	service_settle(s);
+}
+
+void
+service_release(struct service *s)
+{
+	if (!s->scaled)
+		return;
+	rollout_cancel(s, "scaled");
+	s->scaled = false;
+	if (s->spec->replicas_min == s->spec->replicas_max)
+		s->desired = s->spec->replicas_min;
+	scaling_apply(s);
 	service_settle(s);
 }
 
@@ -361,6 +381,8 @@ reason(const struct service *s, char *why, size_t size)
 	}
 	if (why[0] == '\0')
 		snprintf(why, size, "%s", s->rollout.failed);
+	if (why[0] == '\0')
+		scaling_reason(s, why, size);
 }
 
 const char *

@@ -12,6 +12,7 @@
 #include "control/enroll.h"
 #include "control/replica.h"
 #include "control/sample.h"
+#include "control/scaling.h"
 #include "control/service.h"
 #include "control/upgrade.h"
 #include "redis/url.h"
@@ -183,6 +184,7 @@ service_json(const struct service *s)
 	put(o, "p99_ms", json_real((double)s->rate.p99_us / 1000.0));
 	put(o, "queue", json_integer((json_int_t)v.queued));
 	put(o, "inflight", json_integer((json_int_t)v.inflight));
+	put(o, "autoscale", scaling_json(s));
 	put(o, "unenforced", unenforced(s));
 	put_rollout(o, s);
 	put(o, "instances", instances_of(s));
