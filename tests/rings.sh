@@ -140,7 +140,9 @@ ring_integration() {
 	# shellcheck disable=SC2086  # a list is meant
 	built integration "$here/build" "$build_options" all $test_programs ||
 		return 0
-	pytest_in tests/integration "$here/build"
+	pytest_in tests/integration "$here/build" \
+		-m 'not measured and not alone' -n "$(nproc)"
+	pytest_in tests/integration "$here/build" -m 'measured or alone'
 }
 
 # Named faults under load that is checked, response by response.
@@ -159,7 +161,8 @@ ring_sanitizers() {
 		"--enable-sanitizers --enable-image --enable-werror --disable-gates" \
 		all $test_programs || return 0
 	check_in "$here/build/sanitizers"
-	pytest_in tests/integration "$here/build/sanitizers" -m 'not measured'
+	pytest_in tests/integration "$here/build/sanitizers" -m 'not measured' \
+		-n "$(nproc)"
 }
 
 # Workers under memcheck, which sees what the sanitizers do not: what is read
@@ -196,18 +199,31 @@ ring_fuzz() {
 		$targets || return 0
 	seconds=5
 	[ -z "$long" ] || seconds=60
+	fuzzed=0
+	for target in $targets; do
+		fuzz_one "$target" &
+		fuzzed=$((fuzzed + 1))
+		[ $((fuzzed % $(nproc))) != 0 ] || wait
+	done
+	wait
 	for target in $targets; do
 		name=${target##*/fuzz_}
-		mkdir -p "$scratch/corpus/$name"
-		status=0
-		"$here/build/fuzz/$target" -max_total_time="$seconds" \
-			-rss_limit_mb=1024 -timeout=10 -verbosity=0 \
-			-artifact_prefix="$here/build/fuzz/$name-" \
-			"$scratch/corpus/$name" "$here/tests/fuzz/corpus/$name" \
-			</dev/null >"$scratch/fuzz.out" 2>&1 || status=$?
-		[ "$status" = 0 ] || cat "$scratch/fuzz.out"
+		status=$(cat "$scratch/fuzz-$name.status")
+		[ "$status" = 0 ] || cat "$scratch/fuzz-$name.out"
 		verdict "$status" "fuzz_$name, $seconds s"
 	done
+}
+
+fuzz_one() {
+	name=${1##*/fuzz_}
+	status=0
+	mkdir -p "$scratch/corpus/$name"
+	"$here/build/fuzz/$1" -max_total_time="$seconds" \
+		-rss_limit_mb=1024 -timeout=10 -verbosity=0 \
+		-artifact_prefix="$here/build/fuzz/$name-" \
+		"$scratch/corpus/$name" "$here/tests/fuzz/corpus/$name" \
+		</dev/null >"$scratch/fuzz-$name.out" 2>&1 || status=$?
+	echo "$status" >"$scratch/fuzz-$name.status"
 }
 
 # Each program here prints `PASS: name` or `FAIL: name` for what it looked at.

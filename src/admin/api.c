@@ -7,8 +7,10 @@
 
 /* clang-format off */
 static const struct api_value scale_body[] = {
-	{ "replicas", API_INTEGER, true, 0, CONF_REPLICAS_MAX,
-	    "how many instances are wanted" },
+	{ "replicas", API_INTEGER, false, 0, CONF_REPLICAS_MAX,
+	    "how many instances are wanted, whatever the load" },
+	{ "auto", API_BOOLEAN, false, 0, 0,
+	    "true, instead of a number: what the configuration says again" },
 	{ 0 },
 };
 
@@ -77,7 +79,8 @@ const struct api_route api_routes[] = {
 	ROUTE(POST, "/v1/services/{s}/scale", ADMIN, .change = true,
 	    .body = scale_body,
 	    .handler = on_service_scale, .status = 202, .type = JSON,
-	    .text = "Change how many instances a service has.",
+	    .text = "Change how many instances a service has, or leave that "
+	    "to the configuration again.",
 	    .answer = "the service as it is now"),
 	ROUTE(POST, "/v1/services/{s}/rollout/promote", ADMIN, .change = true,
 	    .handler = on_rollout_promote, .status = 202, .type = JSON,

@@ -77,11 +77,23 @@ void
 on_service_scale(struct call *call)
 {
 	json_t *replicas = json_object_get(call->body, "replicas");
+	bool by_load = json_is_true(json_object_get(call->body, "auto"));
+	struct control *c = call->admin->control;
 	char name[CALL_NAME_MAX];
 	struct err err = { "" };
-	int r = control_scale(call->admin->control, call_name(call, "s", name),
-	    (unsigned)json_integer_value(replicas), &err);
+	int r;
 
+	if ((replicas != NULL) == by_load) {
+		call_problem(call, 400, "bad-body", "replicas",
+		    "one of replicas and auto: true must be given");
+		return;
+	}
+	call_name(call, "s", name);
+	if (by_load)
+		r = control_scale_auto(c, name, &err);
+	else
+		r = control_scale(
+		    c, name, (unsigned)json_integer_value(replicas), &err);
 	if (r < 0)
 		call_failed(call, r, &err);
 	else

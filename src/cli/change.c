@@ -151,7 +151,9 @@ static int
 bad_scale(const char *word)
 {
 	fprintf(stderr,
-	    "drover scale: %s: must be service=N with a whole number\n", word);
+	    "drover scale: %s: must be service=N with a whole number, or "
+	    "service=auto\n",
+	    word);
 	return CLI_USAGE;
 }
 
@@ -161,7 +163,8 @@ run_scale(const struct invocation *in)
 	const char *equals = strchr(in->args[0], '=');
 	char target[REMOTE_TARGET_MAX], name[128];
 	struct wait_goal goal = { .kind = WAIT_SCALED, .target = target };
-	uint64_t n;
+	bool by_load = equals != NULL && strcmp(equals + 1, "auto") == 0;
+	uint64_t n = 0;
 	json_t *body;
 	int r;
 
@@ -169,11 +172,15 @@ run_scale(const struct invocation *in)
 	    str_copy(name, sizeof(name),
 		(struct span){ in->args[0], (size_t)(equals - in->args[0]) }) <
 		0 ||
-	    str_u64(span_of(equals + 1), &n) < 0 || n > INT32_MAX)
+	    (!by_load &&
+		(str_u64(span_of(equals + 1), &n) < 0 || n > INT32_MAX)))
 		return bad_scale(in->args[0]);
 	view_target(target, sizeof(target), name);
+	if (by_load)
+		goal.kind = WAIT_SETTLED;
 	goal.replicas = (json_int_t)n;
-	body = json_pack("{s:I}", "replicas", (json_int_t)n);
+	body = by_load ? json_pack("{s:b}", "auto", 1)
+		       : json_pack("{s:I}", "replicas", (json_int_t)n);
 	if (body == NULL)
 		return print_failed("scale");
 	r = change(in, "scale", body, &goal);

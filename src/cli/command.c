@@ -71,10 +71,12 @@ const struct command commands[] = {
 	    .text = "A service is restarted one instance at a time. One that "
 	    "waits after a crash is started at once.",
 	    .run = run_restart },
-	{ .name = "scale", .args = "service=N", .min = 1, .max = 1,
+	{ .name = "scale", .args = "service=N|auto", .min = 1, .max = 1,
 	    .words = WORDS_SCALE, .options = OPTS_CHANGE, .role = "admin",
 	    .brief = "change how many instances a service has",
-	    .text = "Until the configuration says otherwise and is reloaded.",
+	    .text = "Until the configuration says otherwise and is reloaded, "
+	    "or auto gives it back; a service that follows its load does not "
+	    "do so meanwhile.",
 	    .run = run_scale },
 	{ .name = "logs", .args = "service|instance", .min = 1, .max = 1,
 	    .words = WORDS_TARGET, .role = "read",

@@ -367,6 +367,26 @@ show_unenforced(const json_t *service, struct buf *out)
 	return json_array_size(list) > 0 ? buf_puts(out, "\n") : 0;
 }
 
+/* "scale  2 of 0 to 8: 14.2 in flight over 60 s, 5.6 a copy" */
+static int
+show_autoscale(const json_t *service, struct buf *out)
+{
+	const json_t *scale = json_object_get(service, "autoscale");
+	const json_t *last = json_object_get(scale, "last");
+	const char *held = json_text(scale, "held");
+	const char *why = json_text(last, "why");
+
+	if (!json_is_object(scale))
+		return 0;
+	if (json_is_true(json_object_get(scale, "pinned")))
+		why = "by an operator";
+	return buf_printf(out, "  scale       %lld of %lld to %lld%s%s%s%s\n",
+	    (long long)json_number(service, "desired"),
+	    (long long)json_number(scale, "min"),
+	    (long long)json_number(scale, "max"), why[0] != '\0' ? ": " : "",
+	    why, held[0] != '\0' ? "; " : "", held);
+}
+
 static int
 show_head(const json_t *service, struct buf *out)
 {
@@ -388,6 +408,8 @@ show_head(const json_t *service, struct buf *out)
 		    json_number_value(json_object_get(service, "rps")), p99,
 		    (long long)json_number(service, "inflight"),
 		    (long long)json_number(service, "queue"));
+	if (r == 0)
+		r = show_autoscale(service, out);
 	return r == 0 ? show_unenforced(service, out) : r;
 }
 

@@ -112,6 +112,10 @@ judge_up(const json_t *view, const json_t *before, char *why, size_t size)
 {
 	json_int_t pid = old_process(view, before);
 
+	/* Nothing ran that could be replaced. */
+	if (before != NULL && json_array_size(before) == 0 &&
+	    strcmp(json_text(view, "state"), "idle") == 0)
+		return true;
 	if (strcmp(json_text(view, "state"), "ready") != 0)
 		return not_yet(view, why, size);
 	if (pid == 0)
@@ -142,6 +146,12 @@ judge_scaled(const json_t *view, json_int_t replicas, char *why, size_t size)
 	    name_of(view), (long long)json_number(view, "ready"),
 	    (long long)replicas, (long long)n);
 	return false;
+}
+
+static bool
+judge_settled(const json_t *view, char *why, size_t size)
+{
+	return service_healthy(view) || not_yet(view, why, size);
 }
 
 static const json_t *
@@ -279,6 +289,8 @@ wait_judge(
 		return judge_down(view, why, size);
 	case WAIT_SCALED:
 		return judge_scaled(view, goal->replicas, why, size);
+	case WAIT_SETTLED:
+		return judge_settled(view, why, size);
 	case WAIT_RELOADED:
 		return judge_reloaded(goal, view, why, size);
 	case WAIT_UPGRADED:

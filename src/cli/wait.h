@@ -18,6 +18,7 @@ enum wait_kind {
 	WAIT_UP,       /* ready, and nothing of `before` runs any more */
 	WAIT_DOWN,     /* stopped, without a process */
 	WAIT_SCALED,   /* ready, with that many processes */
+	WAIT_SETTLED,  /* as many ready as are wanted, or idle */
 	WAIT_RELOADED, /* each service that `changes` names is up */
 	WAIT_UPGRADED, /* the upgrade after `epoch` has ended, or failed */
 };

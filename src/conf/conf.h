@@ -257,6 +257,17 @@ struct conf_limits {
 	uint64_t websocket_idle_ms;
 };
 
+/* With replicas: {min, max}; model/autoscale.h. */
+struct conf_autoscale {
+	unsigned target; /* in flight on one copy; 0: derived */
+	unsigned surge;
+	uint64_t window_ms;
+	uint64_t panic_window_ms; /* 0: a tenth of window_ms */
+	uint64_t grace_ms;
+	uint64_t queue_wait_ms;
+	uint64_t wake_timeout_ms;
+};
+
 struct conf_ejection {
 	unsigned errors; /* in a row; 0: off */
 	unsigned percent;
@@ -306,6 +317,7 @@ struct conf_service {
 	size_t nenv;
 	const char *directory; /* working directory; NULL: the state folder */
 	unsigned replicas_min, replicas_max; /* equal without autoscaling */
+	struct conf_autoscale autoscale;
 	enum conf_socket listen;
 	const struct conf_route *routes;
 	size_t nroutes;

@@ -133,6 +133,20 @@ check_timing(const struct rules *r, const struct conf_service *s)
 }
 
 static void
+check_autoscale(const struct rules *r, const struct conf_service *s)
+{
+	const struct conf_autoscale *a = &s->autoscale;
+
+	if (a->panic_window_ms > a->window_ms)
+		FAULT(r, s, "autoscale.panic_window",
+		    "found more than autoscale.window; allowed at most that");
+	if (s->replicas_min == 0 && s->replicas_max > 0 && s->limits.queue == 0)
+		FAULT(r, s, "limits.queue",
+		    "found 0 with replicas: {min: 0}, where the first request "
+		    "has to wait; allowed at least 1");
+}
+
+static void
 check_checks(const struct rules *r, const struct conf_service *s)
 {
 	if (s->readiness.kind == CONF_CHECK_NOTIFY && was_given(s, "readiness"))
@@ -272,6 +286,7 @@ check_service(const struct rules *r, const struct conf_service *s)
 	check_name(r, s);
 	check_socket(r, s);
 	check_timing(r, s);
+	check_autoscale(r, s);
 	check_checks(r, s);
 	check_sandbox(r, s);
 	check_command(r, s);

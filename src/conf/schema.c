@@ -125,7 +125,7 @@ static const struct {
 	[SCHEMA_TOKENS] =	{ "list of protocols", "a list of at most %llu different protocols of lower-case letters, digits, dots and dashes, at most 31 each, and not h2c" },
 	[SCHEMA_NAMES] =	{ "list of names", "a list of at most %llu different names of services" },
 	[SCHEMA_ENV] =		{ "mapping of strings", "a mapping of at most %llu variables to strings in quotes" },
-	[SCHEMA_REPLICAS] =	{ "integer", NULL },
+	[SCHEMA_REPLICAS] =	{ "integer, or min and max", "an integer from 0 to %llu, or {min: 0, max: 8} with max from 1 to that" },
 	[SCHEMA_READY] =	{ "choice", NULL },
 	[SCHEMA_CHECK_PATH] =	{ "URL path", "a path that begins with a slash, of visible ASCII without #, at most %llu bytes" },
 	[SCHEMA_CHECK_TCP] =	{ "true or false", "true or false" },

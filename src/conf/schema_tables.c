@@ -334,7 +334,48 @@ const struct schema schema_service[] = {
 	.text = "The working directory." },
 { "replicas", SCHEMA_REPLICAS, SCHEMA_LIVE,
 	.min = 0, .max = CONF_REPLICAS_MAX, .preset = "1",
-	.text = "How many copies run. 0 stops the service." },
+	.text = "How many copies run. 0 stops the service. {min: 0, max: 8}: as "
+		"many as the load asks for, from min to max; with min 0 none "
+		"while nobody asks, and the next request starts one and waits "
+		"for it." },
+
+{ "autoscale", SCHEMA_GROUP,
+	.text = "How replicas: {min, max} follows the load, which is how many "
+		"requests are in flight or wait. WebSockets and checks of "
+		"drover's own are no load; an open WebSocket keeps the last "
+		"copy." },
+{ "autoscale.target", SCHEMA_BURST, SCHEMA_LIVE, SERVICE(autoscale.target),
+	.min = 1, .max = 100000,
+	.derived = "70% of limits.concurrency; without one 10",
+	.text = "How many of them one copy is meant for." },
+{ "autoscale.window", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(autoscale.window_ms),
+	.min = 1 * SECOND, .max = HOUR, .preset = "60s",
+	.text = "The load is its mean over so long." },
+{ "autoscale.panic_window", SCHEMA_AGE, SCHEMA_LIVE,
+	SERVICE(autoscale.panic_window_ms),
+	.min = 100, .max = HOUR, .derived = "a tenth of window",
+	.text = "When the mean over so short a time asks for twice the copies "
+		"that are ready, it counts, and none is stopped, until it has "
+		"asked for less for a window." },
+{ "autoscale.grace", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(autoscale.grace_ms),
+	.min = 0, .max = HOUR, .preset = "30s",
+	.text = "A copy is stopped only when no sample of so long asked for "
+		"it; the last one when nothing came for window and grace." },
+{ "autoscale.queue_wait", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(autoscale.queue_wait_ms),
+	.min = 10, .max = 60 * SECOND, .preset = "500ms",
+	.text = "A request that waits longer asks for one copy more." },
+{ "autoscale.surge", SCHEMA_INT, SCHEMA_LIVE, SERVICE(autoscale.surge),
+	.min = 1, .max = CONF_REPLICAS_MAX, .preset = "4",
+	.text = "How many copies may be starting at once, while memory has "
+		"room for them: resources.memory each, or what those that run "
+		"take. Until the first is ready it is one." },
+{ "autoscale.wake_timeout", SCHEMA_DURATION, SCHEMA_LIVE,
+	SERVICE(autoscale.wake_timeout_ms),
+	.min = 100, .max = HOUR, .preset = "30s",
+	.text = "With min 0: how long a request waits for the first copy. "
+		"limits.queue says how many may." },
 { "listen", SCHEMA_ENUM, SCHEMA_RESPAWN, SERVICE(listen),
 	.choices = "unix|port|fd", .preset = "unix",
 	.text = "unix: it binds the path in DROVER_SOCKET. port: it binds "

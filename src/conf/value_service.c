@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,15 +205,60 @@ write_env(const struct schema *row, const void *field, bool *omit)
 
 /* --- replicas ------------------------------------------------------------- */
 
+/* A fault at replicas.min or .max, on its line. */
+static bool
+refuse_bound(const struct value_site *site, const struct node *n,
+    unsigned least, const struct schema *row)
+{
+	char found[NODE_FOUND_MAX], key[NODE_FOUND_MAX];
+
+	snprintf(key, sizeof(key), "%s.%s", site->shown, n->key);
+	fault_add(site->faults, site->file, n->line, key,
+	    "found %s; allowed an integer from %u to %" PRIu64,
+	    node_found(n, found), least, row->max);
+	return false;
+}
+
+static bool
+read_bound(const struct value_site *site, const struct schema *row,
+    const struct node *n, unsigned least, unsigned *out)
+{
+	if (n->kind != NODE_INT || n->number < (int64_t)least ||
+	    n->number > (int64_t)row->max)
+		return refuse_bound(site, n, least, row);
+	*out = (unsigned)n->number;
+	return true;
+}
+
+static bool
+read_bounds(const struct value_site *site, const struct schema *row,
+    const struct node *map, struct conf_service *s)
+{
+	const struct node *min = node_get(map, "min");
+	const struct node *max = node_get(map, "max");
+
+	if (min == NULL || max == NULL || map->n != 2)
+		return value_refuse(site, row, map);
+	if (!read_bound(site, row, min, 0, &s->replicas_min) ||
+	    !read_bound(site, row, max, 1, &s->replicas_max))
+		return false;
+	if (s->replicas_min <= s->replicas_max)
+		return true;
+	return refuse_bound(site, max, s->replicas_min, row);
+}
+
 bool
 read_replicas(const struct value_site *site, const struct schema *row,
     const struct node *n, void *field)
 {
 	struct conf_service *s = field;
 
-	if (!read_int(site, row, n, &s->replicas_min))
-		return false;
-	s->replicas_max = s->replicas_min;
+	if (n->kind == NODE_MAP)
+		return read_bounds(site, row, n, s);
+	if (n->kind != NODE_INT || n->number < (int64_t)row->min ||
+	    n->number > (int64_t)row->max)
+		return value_refuse(site, row, n);
+	s->replicas_min = s->replicas_max = (unsigned)n->number;
 	return true;
 }
 
@@ -222,6 +269,9 @@ write_replicas(const struct schema *row, const void *field, bool *omit)
 
 	(void)row;
 	(void)omit;
+	if (s->replicas_min != s->replicas_max)
+		return json_pack("{si si}", "min", (int)s->replicas_min, "max",
+		    (int)s->replicas_max);
 	return json_integer(s->replicas_min);
 }
 

@@ -12,6 +12,7 @@
 #include "control/herd.h"
 #include "control/held.h"
 #include "control/rollout.h"
+#include "control/scaling.h"
 #define LOG_SUBSYSTEM "control"
 #include "base/log.h"
 
@@ -39,6 +40,8 @@ service_json(const struct service *s)
 	if (s->scaled)
 		json_object_set_new(
 		    o, "scaled", json_integer((json_int_t)s->desired));
+	if (s->scaling != NULL)
+		json_object_set_new(o, "scaling", scaling_save(s));
 	return o;
 }
 
@@ -161,6 +164,8 @@ applied_restore(const struct applied *a, struct service *s)
 		s->scaled = true;
 		s->desired = (unsigned)json_integer_value(scaled);
 	}
+	scaling_apply(s);
+	scaling_restore(s, json_object_get(o, "scaling"));
 	if (token == NULL ||
 	    str_copy(s->token, sizeof(s->token), span_of(token)) < 0)
 		return;

@@ -86,6 +86,18 @@ control_scale(
 }
 
 int
+control_scale_auto(struct control *c, const char *service, struct err *err)
+{
+	struct service *s;
+	int r = named_service(c, service, &s, err);
+
+	if (r < 0)
+		return r;
+	service_release(s);
+	return wished(c);
+}
+
+int
 control_rollout(struct control *c, const char *service, enum control_verb verb,
     struct err *err)
 {

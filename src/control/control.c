@@ -30,6 +30,7 @@
 #include "control/replica.h"
 #include "control/rollout.h"
 #include "control/sample.h"
+#include "control/scaling.h"
 #include "control/service.h"
 #include "control/state.h"
 #include "control/upgrade.h"
@@ -121,6 +122,8 @@ make_services(struct control *c, const struct applied *a, struct err *err)
 static void
 set_going(struct control *c)
 {
+	LIST_EACH (s, &c->services, struct service, link)
+		scaling_take_over(s);
 	LIST_EACH_SAFE (s, &c->services, struct service, link)
 		service_settle(s);
 	LIST_EACH_SAFE (s, &c->services, struct service, link)
@@ -471,6 +474,7 @@ control_free(struct control *c)
 	if (c == NULL)
 		return;
 	sample_end(c);
+	loop_defer_cancel(&c->scaling.save);
 	access_close(c);
 	upgrade_close(c);
 	enroll_close(c);

@@ -6,6 +6,8 @@
  * Views are JSON values built on demand and owned by the caller. Commands
  * answer at once: they change what is wanted, and the herd follows; a client
  * that wants to see it done watches the views (the CLI's --wait does that).
+ * What control_scale() set stands until control_scale_auto() gives the number
+ * back to the configuration.
  *
  * Errors of commands: -ENOENT no such service or instance (err suggests the
  * near name), -EINVAL a value out of range, -EBUSY another change of the same
@@ -89,6 +91,7 @@ int control_stop(struct control *c, const char *service, struct err *err);
 int control_restart(struct control *c, const char *service, struct err *err);
 int control_scale(
     struct control *c, const char *service, unsigned replicas, struct err *err);
+int control_scale_auto(struct control *c, const char *service, struct err *err);
 
 int control_instance_restart(struct control *c, const char *id, struct err *e);
 int control_instance_stop(struct control *c, const char *id, struct err *e);

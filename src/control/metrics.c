@@ -13,6 +13,7 @@
 #include "control/enroll.h"
 #include "control/replica.h"
 #include "control/sample.h"
+#include "control/scaling.h"
 #include "control/service.h"
 
 /* --- services ------------------------------------------------------------- */
@@ -533,6 +534,7 @@ control_metrics(struct control *c, struct buf *out)
 		put_responses,
 		put_faults,
 		put_latencies,
+		scaling_metrics,
 		put_instances,
 		put_memory,
 		put_endpoints,

@@ -17,6 +17,7 @@
 #include "control/publish_route.h"
 #include "control/replica.h"
 #include "control/rollout.h"
+#include "control/scaling.h"
 #include "control/service.h"
 #include "control/workers.h"
 #include "link/snapshot.h"
@@ -309,6 +310,7 @@ add_service(
 		.body = limits->body,
 		.token = s->token,
 	};
+	scaling_publish(s, out);
 	add_endpoints(b, out, s);
 	add_calls(b, out, s);
 }

@@ -15,6 +15,7 @@
 #include "control/applied.h"
 #include "control/publish.h"
 #include "control/replica.h"
+#include "control/scaling.h"
 #define LOG_SUBSYSTEM "control"
 #include "base/log.h"
 
@@ -68,6 +69,7 @@ sample_service(struct service *s, uint64_t now)
 		sample_latency(rate, now, &v.latency);
 	rate->requests = v.requests;
 	rate->at = now;
+	scaling_seen(s, v.queued);
 }
 
 /* --- processes ------------------------------------------------------------ */

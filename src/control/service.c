@@ -12,6 +12,7 @@
 #include "control/publish.h"
 #include "control/replica.h"
 #include "control/rollout.h"
+#include "control/scaling.h"
 
 /* --- its life ------------------------------------------------------------- */
 
@@ -48,6 +49,7 @@ service_add(struct control *c, const struct conf *conf,
 	rand_hex(s->token, 16);
 	rollout_init(s);
 	insert_by_name(c, s);
+	scaling_apply(s);
 	return s;
 }
 
@@ -56,6 +58,7 @@ service_free(struct service *s)
 {
 	list_remove(&s->link);
 	rollout_done(s);
+	scaling_free(s);
 	publish_free_service_cell(s->control, s->cell);
 	conf_unref(s->conf);
 	free(s->rate.then);
@@ -99,12 +102,14 @@ service_set_spec(
 	const struct conf *old = s->conf;
 
 	/* What the file newly says counts more than an earlier `scale`. */
-	if (spec->replicas_min != s->spec->replicas_min)
+	if (spec->replicas_min != s->spec->replicas_min ||
+	    spec->replicas_max != s->spec->replicas_max)
 		s->scaled = false;
 	s->conf = conf_ref(conf);
 	s->spec = spec;
-	if (!s->scaled)
+	if (!s->scaled && spec->replicas_min == spec->replicas_max)
 		s->desired = spec->replicas_min;
+	scaling_apply(s);
 	LIST_EACH (r, &s->replicas, struct replica, link)
 		if (r->process_conf->hash_spawn == spec->hash_spawn)
 			replica_take_spec(r);
@@ -135,7 +140,7 @@ dependency_is_ready(struct service *s, const char *name, char *why, size_t size)
 
 	if (strcmp(name, ENROLL_REDIS) == 0 && (on == NULL || on->redis))
 		return redis_is_ready(s->control, why, size);
-	if (on != NULL && service_ready(on) > 0)
+	if (on != NULL && (service_ready(on) > 0 || scaling_sleeps(on)))
 		return true;
 	snprintf(why, size, "waits for %s", name);
 	return false;
@@ -296,6 +301,7 @@ void
 service_start(struct service *s)
 {
 	s->stopped = false;
+	scaling_wake(s, "started by an operator");
 	add_missing(s);
 	rollout_align(s);
 	if (may_start(s))
@@ -308,6 +314,19 @@ service_scale(struct service *s, unsigned replicas)
 {
 	s->desired = replicas;
 	s->scaled = true;
+	scaling_apply(s);
+	service_settle(s);
+}
+
+void
+service_release(struct service *s)
+{
+	if (!s->scaled)
+		return;
+	s->scaled = false;
+	if (s->spec->replicas_min == s->spec->replicas_max)
+		s->desired = s->spec->replicas_min;
+	scaling_apply(s);
 	service_settle(s);
 }
 
@@ -368,6 +387,8 @@ reason(const struct service *s, char *why, size_t size)
 	}
 	if (why[0] == '\0')
 		rollout_reason(s, why, size);
+	if (why[0] == '\0')
+		scaling_reason(s, why, size);
 }
 
 const char *

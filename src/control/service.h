@@ -49,7 +49,8 @@ void service_changed(
 void service_stop(struct service *s);
 void service_start(struct service *s);
 void service_scale(struct service *s, unsigned replicas);
-void service_remove(struct service *s); /* gone from the configuration */
+void service_release(struct service *s); /* back to what the file says */
+void service_remove(struct service *s);	 /* gone from the configuration */
 
 unsigned service_desired(const struct service *s); /* 0 when stopped */
 unsigned service_ready(const struct service *s);

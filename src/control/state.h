@@ -28,6 +28,7 @@
 #include "link/record.h"
 #include "link/scoreboard.h"
 #include "loop/loop.h"
+#include "model/autoscale.h"
 #include "model/check.h"
 #include "model/instance.h"
 
@@ -169,7 +170,7 @@ struct service {
 	struct list extra;    /* beside them: a candidate, and those on their
 				 way out */
 	unsigned desired;     /* replicas, when not stopped */
-	bool scaled;	      /* desired is an operator's, not spec's */
+	bool scaled;	      /* desired is an operator's alone */
 	bool stopped;	      /* by an operator */
 	bool removed;	      /* from the configuration; freed when empty */
 	bool redis;	      /* the managed one: not in services, no cell */
@@ -178,7 +179,8 @@ struct service {
 	struct rollout rollout;
 	json_t *previous; /* the version before, for a way back; or NULL */
 	struct rate rate;
-	char why[160]; /* what it waits for, before any replica; "" */
+	struct scaling *scaling; /* scaling.h; NULL: a fixed number */
+	char why[160];		 /* what it waits for, before any replica; "" */
 };
 
 /* The current ones of all services, and those beside them. */
@@ -360,6 +362,11 @@ struct control {
 		struct loop_timer look;
 		uint64_t warned_at; /* loop time; 0: not yet */
 	} certificates;
+
+	struct {
+		struct loop_later save;
+		const char *root; /* before /proc and /sys; NULL: "" */
+	} scaling;
 
 	struct list logs; /* readers of logs: readers.c */
 	struct {

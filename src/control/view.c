@@ -13,6 +13,7 @@
 #include "control/replica.h"
 #include "control/rollout.h"
 #include "control/sample.h"
+#include "control/scaling.h"
 #include "control/service.h"
 #include "control/upgrade.h"
 #include "redis/url.h"
@@ -172,6 +173,7 @@ service_json(const struct service *s)
 	put(o, "p99_ms", json_real((double)s->rate.p99_us / 1000.0));
 	put(o, "queue", json_integer((json_int_t)v.queued));
 	put(o, "inflight", json_integer((json_int_t)v.inflight));
+	put(o, "autoscale", scaling_json(s));
 	put(o, "unenforced", unenforced(s));
 	put(o, "rollout", rollout_json(s));
 	put(o, "instances", instances_of(s));

@@ -21,6 +21,7 @@
 #include "control/publish.h"
 #include "control/records.h"
 #include "control/replica.h"
+#include "control/scaling.h"
 #include "control/upgrade.h"
 #include "link/address.h"
 #include "link/worker_msg.h"
@@ -245,6 +246,9 @@ on_message(struct worker *w, const struct worker_msg *m)
 	case WORKER_ENDPOINT_DOWN:
 		log_debug(w->slot, "endpoint cell %u refused: %s", m->cell,
 		    strerror(m->error));
+		break;
+	case WORKER_WAKE:
+		scaling_wake_cell(c, m->cell);
 		break;
 	default:
 		log_error(w->slot, "unexpected message %d", (int)m->type);

@@ -354,6 +354,27 @@ scoreboard_tunnels(const struct scoreboard *sb, unsigned cell)
 	return scoreboard_load(sb, cell).tunnels;
 }
 
+struct scoreboard_demand
+scoreboard_demand(const struct scoreboard *sb, unsigned cell)
+{
+	struct scoreboard_demand d = { 0, 0, 0 };
+
+	for (unsigned w = 0; w < top(sb); w++) {
+		const struct scoreboard_service *s =
+		    &sb->map->areas[w].services[cell];
+		uint64_t since;
+
+		if (!uses(sb, w, cell))
+			continue;
+		since = LOAD(s->waiting_since_us);
+		d.load += LOAD(s->queued) + LOAD(s->inflight);
+		d.requests += LOAD(s->requests);
+		if (since != 0 && (d.since_us == 0 || since < d.since_us))
+			d.since_us = since;
+	}
+	return d;
+}
+
 const char *
 scoreboard_fault_name(enum scoreboard_fault fault)
 {

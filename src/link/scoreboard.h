@@ -293,6 +293,15 @@ struct scoreboard_load {
 struct scoreboard_load scoreboard_load(
     const struct scoreboard *sb, unsigned cell);
 
+/* What is asked of a service now: cheap, for who looks often. */
+struct scoreboard_demand {
+	uint64_t load;	   /* requests in flight and waiting */
+	uint64_t requests; /* ever */
+	uint64_t since_us; /* the oldest waits since, of clock_us(); 0: none */
+};
+struct scoreboard_demand scoreboard_demand(
+    const struct scoreboard *sb, unsigned cell);
+
 /* The stable word for a fault, as in Drover-Error; "" for FAULT_NONE. */
 const char *scoreboard_fault_name(enum scoreboard_fault fault);
 const char *scoreboard_limit_name(enum scoreboard_limit limit);

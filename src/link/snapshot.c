@@ -89,6 +89,7 @@ pack_service(struct packer *p, const struct snapshot_service *s)
 	pack_u32(p, s->eject_errors);
 	pack_u32(p, s->eject_ms);
 	pack_u32(p, s->eject_percent);
+	pack_u32(p, s->wake);
 	pack_close(p);
 	pack_u32(p, s->ncalls);
 	for (uint32_t i = 0; i < s->ncalls; i++)
@@ -326,6 +327,7 @@ read_service(struct snapshot_reader *r, struct snapshot_service *s)
 	s->eject_errors = unpack_u32(&r->u);
 	s->eject_ms = unpack_u32(&r->u);
 	s->eject_percent = unpack_u32(&r->u);
+	s->wake = unpack_u32(&r->u);
 	unpack_close(&r->u);
 	if (r->u.error != 0)
 		return;
@@ -336,6 +338,7 @@ read_service(struct snapshot_reader *r, struct snapshot_service *s)
 	snapshot_must(r, s->balance <= SNAPSHOT_HASH, "balance");
 	snapshot_must(r, s->hash <= SNAPSHOT_HASH_SOURCE, "hash");
 	snapshot_must(r, s->eject_percent <= 100, "share of ejected endpoints");
+	snapshot_must(r, s->wake <= 1, "wake of a service");
 	read_calls(r, s);
 	read_endpoints(r, s);
 }

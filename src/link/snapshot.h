@@ -154,6 +154,7 @@ struct snapshot_service {
 	uint32_t eject_errors;	    /* in a row; 0: no ejection */
 	uint32_t eject_ms;
 	uint32_t eject_percent; /* of the endpoints, at most */
+	uint32_t wake;		/* 1: at zero; who waits says WORKER_WAKE */
 	uint64_t body;		/* a request's body at most; 0: none at all */
 	/* Names this service as a caller on internal listeners; "": nobody. */
 	const char *token;

@@ -69,7 +69,7 @@ worker_msg_encode(const struct worker_msg *m, void *out, size_t size)
 static bool
 known(uint32_t type)
 {
-	return (type >= WORKER_HELLO && type <= WORKER_ENDPOINT_DOWN) ||
+	return (type >= WORKER_HELLO && type <= WORKER_WAKE) ||
 	    (type >= WORKER_WELCOME && type <= WORKER_RECORDS);
 }
 
@@ -129,6 +129,7 @@ worker_msg_decode(
 	if (u.error != 0 || u.at != u.end)
 		return err_set(err, -EBADMSG, "message cut short or too long");
 	if (m->cell >= SNAPSHOT_ENDPOINTS_MAX || m->index >= 64 || m->pid < 0 ||
+	    (m->type == WORKER_WAKE && m->cell >= SNAPSHOT_SERVICES_MAX) ||
 	    (m->nids > 0 && m->type != WORKER_LISTENERS))
 		return err_set(err, -EBADMSG, "message out of bounds");
 	return 0;

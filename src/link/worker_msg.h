@@ -15,6 +15,7 @@
  *	   <-------------------	SNAPSHOT   a sealed memfd
  *	ACK ------------------->	   it is in force here
  *	ENDPOINT_DOWN --------->	   a hint: connect was refused
+ *	WAKE ------------------>	   somebody waits for an idle service
  *	   <-------------------	DRAIN	   stop accepting, finish, exit 0
  *
  * A worker that reconnects keeps its listeners and its snapshot until it is
@@ -22,7 +23,9 @@
  * the scoreboard of WELCOME must be the one that it has (or it drains).
  *
  * Version: a HELLO from a newer version is -EPROTO; from N-1 it is read.
- *Control answers in the version of the HELLO; RECORDS came with version 2.
+ * Control answers in the version of the HELLO; RECORDS came with version 2,
+ *WAKE with 3: a worker does not say it to a control that welcomed it in
+ *another.
  */
 
 #ifndef LINK_WORKER_MSG_H
@@ -36,7 +39,7 @@
 #include "base/str.h"
 #include "link/snapshot.h"
 
-#define WORKER_MSG_VERSION 2
+#define WORKER_MSG_VERSION 3
 #define WORKER_MSG_MAX 4096 /* bytes of one message */
 #define WORKER_MSG_FDS SNAPSHOT_LISTENERS_MAX
 #define WORKER_MSG_TEXT 256
@@ -46,6 +49,7 @@ enum worker_msg_type {
 	WORKER_ACK = 2,		  /* generation */
 	WORKER_REFUSED = 3,	  /* generation, text: it is not in force */
 	WORKER_ENDPOINT_DOWN = 4, /* cell, generation, error */
+	WORKER_WAKE = 5,	  /* cell: the service's; it is still so */
 	WORKER_WELCOME = 16,	  /* control -> worker; fd: the scoreboard */
 	WORKER_LISTENERS = 17,	  /* ids; as many fds, in that order */
 	WORKER_SNAPSHOT = 18,	  /* generation; fd: the memfd */
@@ -62,7 +66,7 @@ struct worker_msg {
 	uint64_t generation;  /* HELLO (applied; 0: none), ACK, REFUSED, ... */
 	uint64_t requests;    /* HELLO: since the worker started */
 	uint64_t connections; /* HELLO: now */
-	uint32_t cell;	      /* ENDPOINT_DOWN */
+	uint32_t cell;	      /* ENDPOINT_DOWN, WAKE */
 	int error;	      /* ENDPOINT_DOWN: a positive errno */
 	uint32_t timeout_ms;  /* DRAIN */
 	char text[WORKER_MSG_TEXT]; /* REFUSED */

@@ -276,14 +276,22 @@ start(struct exchange *x)
 }
 
 static void
+waited_in_vain(struct exchange *x)
+{
+	exchange_fail(x, 503, FAULT_QUEUE_TIMEOUT,
+	    x->svc->nendpoints == 0
+		? "no instance of the service got ready in time"
+		: "no instance of the service was free in time");
+}
+
+static void
 wait_turn(struct exchange *x, struct deadline_kind *kind)
 {
 	uint64_t waited = x->queued_us == 0 ? 0 : x->w->now_us - x->queued_us;
 
 	/* Back from an endpoint that was full after all. */
 	if (waited > 0 && waited >= kind->ms * 1000) {
-		exchange_fail(x, 503, FAULT_QUEUE_TIMEOUT,
-		    "no instance of the service was free in time");
+		waited_in_vain(x);
 		return;
 	}
 	if (!service_enqueue(x->svc, x)) {
@@ -334,7 +342,7 @@ void
 exchange_admit(struct exchange *x)
 {
 	if (service_crowded(x->svc))
-		wait_turn(x, x->svc->queue_kind);
+		wait_turn(x, service_queue_kind(x->svc));
 	else
 		follow(x, service_pick(x->svc, x));
 }
@@ -566,8 +574,7 @@ exchange_timeout(void *arg)
 		auth_late(x);
 		break;
 	case EXCHANGE_QUEUED:
-		exchange_fail(x, 503, FAULT_QUEUE_TIMEOUT,
-		    "no instance of the service was free in time");
+		waited_in_vain(x);
 		break;
 	case EXCHANGE_WAITING:
 		count32(&x->ep->count->timeouts, 1);

@@ -9,11 +9,14 @@
 
 #include "base/fd.h"
 #include "link/address.h"
+#include "proxy/service.h"
 #include "proxy/table.h"
 #include "proxy/worker.h"
 
 #define LOG_SUBSYSTEM "proxy"
 #include "base/log.h"
+
+#define WAKE_VERSION 3
 
 static void
 hang_up(struct orders *o, const char *why)
@@ -21,6 +24,7 @@ hang_up(struct orders *o, const char *why)
 	if (o->fd == -1)
 		return;
 	log_info("control", "disconnected cause=\"%s\"", why);
+	o->speaks = 0;
 	loop_io_done(&o->io);
 	fd_close(&o->fd);
 	loop_timer_arm(&o->retry, ORDERS_RETRY_MS);
@@ -77,7 +81,28 @@ orders_endpoint_down(struct orders *o, uint32_t cell, int error)
 	tell(o, &m);
 }
 
+bool
+orders_wake(struct orders *o, uint32_t cell)
+{
+	struct worker_msg m = { .type = WORKER_WAKE, .cell = cell };
+
+	if (o->speaks < WAKE_VERSION)
+		return false;
+	tell(o, &m);
+	return o->fd != -1;
+}
+
 /* --- what control says ---------------------------------------------------- */
+
+/* What an earlier control was told it may have taken with it. */
+static void
+wake_again(struct worker *w)
+{
+	LIST_EACH (s, &w->waiting, struct service, waiting) {
+		s->told = false;
+		service_call(s);
+	}
+}
 
 static void
 on_welcome(struct orders *o, const struct worker_msg *m, int fd)
@@ -85,11 +110,13 @@ on_welcome(struct orders *o, const struct worker_msg *m, int fd)
 	struct worker *w = o->w;
 	struct err err;
 
+	o->speaks = m->version;
 	if (w->sb != NULL) {
 		if (m->index != w->index) {
 			log_warn("control", "gave us another index: draining");
 			worker_drain(w, 0);
 		}
+		wake_again(w);
 		return;
 	}
 	if (worker_join(w, m->index, fd, &err) < 0) {

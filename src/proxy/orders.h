@@ -10,6 +10,7 @@
 #ifndef PROXY_ORDERS_H
 #define PROXY_ORDERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "link/worker_msg.h"
@@ -23,6 +24,7 @@ struct orders {
 	struct worker *w;
 	const char *path; /* borrowed */
 	int fd;
+	uint32_t speaks; /* the version of its welcome; 0: none yet */
 	struct loop_io io;
 	struct loop_timer retry;
 };
@@ -32,5 +34,8 @@ void orders_done(struct orders *o);
 
 /* A hint; lost when control is not there. */
 void orders_endpoint_down(struct orders *o, uint32_t cell, int error);
+
+/* Somebody waits for a service at zero. False: control is not there. */
+bool orders_wake(struct orders *o, uint32_t cell);
 
 #endif /* PROXY_ORDERS_H */

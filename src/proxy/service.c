@@ -78,6 +78,14 @@ service_unref(struct service *s)
 
 /* --- snapshots ------------------------------------------------------------ */
 
+void
+service_call(struct service *s)
+{
+	if (s->conf.wake == 0 || s->nqueue == 0 || s->told)
+		return;
+	s->told = orders_wake(&s->w->orders, s->conf.cell);
+}
+
 static void
 set_kinds(struct service *s)
 {
@@ -116,6 +124,8 @@ service_apply(struct service *s, const struct snapshot_service *conf,
 		.ms = conf->eject_ms,
 	};
 	set_kinds(s);
+	s->told = false;
+	service_call(s);
 }
 
 void
@@ -124,6 +134,7 @@ service_retire(struct service *s)
 	drop_endpoints(s);
 	s->gone = true;
 	s->conf.flags = 0;
+	s->conf.wake = 0;
 	s->conf.nendpoints = 0;
 	s->conf.name = s->conf.hash_name = s->conf.token = "";
 	s->conf.calls = NULL;
@@ -433,6 +444,12 @@ service_crowded(const struct service *s)
 	    scoreboard_waiter(s->w->sb, s->w->index, s->conf.cell, 0) != 0;
 }
 
+struct deadline_kind *
+service_queue_kind(const struct service *s)
+{
+	return s->nendpoints == 0 ? s->start_kind : s->queue_kind;
+}
+
 static void
 show_oldest(struct service *s)
 {
@@ -458,6 +475,7 @@ service_enqueue(struct service *s, struct exchange *x)
 	if (s->nqueue++ == 0)
 		list_push(&w->waiting, &s->waiting);
 	show_oldest(s);
+	service_call(s);
 	if (!loop_timer_armed(&w->waiting_tick))
 		loop_timer_arm(&w->waiting_tick, SERVICE_TICK_MS);
 	return true;

@@ -54,6 +54,7 @@ struct service {
 	struct balance_endpoint *weights; /* as many */
 	uint16_t *owners;		  /* of slots: balance.h; or NULL */
 	uint32_t nendpoints;
+	bool told;		  /* control, that somebody waits for it */
 	bool warming;		  /* some endpoint is in its slow start */
 	uint64_t warmed_ms;	  /* when the weights were last made */
 	uint64_t settle_until_ms; /* 0: no endpoint's death is news */
@@ -80,6 +81,12 @@ void service_apply(struct service *s, const struct snapshot_service *conf,
     uint32_t index, struct endpoint **endpoints,
     struct balance_endpoint *weights, uint16_t *owners);
 void service_retire(struct service *s); /* no snapshot names it any more */
+
+/*
+ * It is at zero, and somebody waits: tell control, which starts a copy. Once
+ * for each snapshot that says so, and again to a control that comes anew.
+ */
+void service_call(struct service *s);
 
 enum service_verdict {
 	SERVICE_GO,    /* x->ep is taken */
@@ -113,6 +120,9 @@ bool service_spares(const struct service *s, const struct exchange *x);
 
 /* Whether others wait already, so that nobody who comes now may pass them. */
 bool service_crowded(const struct service *s);
+
+/* How long who comes now may wait: for a place, or for the first copy. */
+struct deadline_kind *service_queue_kind(const struct service *s);
 
 /* Queue x; false when the queue is full. */
 bool service_enqueue(struct service *s, struct exchange *x) MUST_CHECK;

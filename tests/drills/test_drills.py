@@ -381,3 +381,30 @@ def test_redis_is(herd, figure, redis, fault, what):
     u.lost_nothing()
     figure(f"Redis {what}", f"0 lost; the registry right again in {took:.0f} ms")
     assert took < 5 * 10000
+
+
+def test_the_load_goes_up_and_down(herd, figure):
+    quick = {"window": "1s", "grace": "500ms"}
+    d = herd({
+        "a": herdling("--delay", 2, replicas={"min": 1, "max": 4}, autoscale=quick, limits={"concurrency": 10}),
+        "z": herdling(replicas={"min": 0, "max": 2}, autoscale=quick),
+    }, limits={"connections_per_address": 0})
+    d.ready("a")
+    ups, took = 0, []
+    with Under(d) as u:
+        for _ in range(4):
+            more = d.load("-c", 60, "-d", 60, "--path", "/a/")
+            wait_for(lambda: d.service("a")["ready"] == 4)
+            more = more.end()
+            assert more["ok"] == more["sent"] > 0, more
+            wait_for(lambda: d.service("z")["state"] == "idle")
+            at = time.monotonic()
+            assert d.get("/z/").status == 200
+            took.append(ms(at))
+            wait_for(lambda: d.service("a")["desired"] < 3)
+            ups += 1
+    u.lost_nothing()
+    s = d.service("a")
+    assert s["restarts"] == 0, s
+    figure(f"{ups} times to 4 copies and back, and another service from zero", f"0 lost; the first request at zero "
+           f"in {sorted(took)[2]:.0f} ms, its start included")

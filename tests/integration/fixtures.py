@@ -21,6 +21,7 @@ from drover import BUILD, Daemon, leftovers
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "measured: asserts a figure; left out under sanitizers")
+    config.addinivalue_line("markers", "alone: takes all of the machine, so it runs beside nothing else")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 
+import pytest
 from certs import Certificate
 from drover import all_ok, free_port, herdling, wait_for
 
@@ -128,6 +129,7 @@ def test_no_line_is_lost_or_doubled_when_control_is_killed_under_load(herd):
     assert (d.folder / "logs/access.log.3").exists()
 
 
+@pytest.mark.alone
 def test_what_the_rings_do_not_hold_is_counted(herd):
     d = herd({"a": herdling()}, access_log="json", workers=1)
     d.ready("a")

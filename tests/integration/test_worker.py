@@ -628,11 +628,28 @@ def test_without_control_a_worker_serves_on_and_comes_back(web):
     assert web.get("/token?t=2")[0] == 200
 
 
+def test_who_waits_at_zero_is_told_to_control_and_again_to_the_next(rig):
+    origin = rig.origin("web.0")
+    rig.publish("""service web 5 flags=1 wake=1 start_wait=9000
+        route web /""")
+    s = rig.connect()
+    s.sendall(b"GET /token?t=first HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert rig.wait("wake") == "wake 0 5"
+    rig.say("hangup")
+    rig.wait("hello 0")
+    assert rig.wait("wake") == "wake 0 5"
+    rig.publish(f"""service web 5
+        endpoint web.0 0 {origin.address}
+        route web /""")
+    assert b'"token": "first"' in read_all(s)
+    s.close()
+
+
 def test_a_snapshot_of_the_future_is_refused_with_the_reason(web):
-    # magic, version 2
-    web.say("raw 9 " + (0x6e735244).to_bytes(4, "little").hex() + "02000000")
+    # magic, version 3
+    web.say("raw 9 " + (0x6e735244).to_bytes(4, "little").hex() + "03000000")
     line = web.wait("refused")
-    assert "version 2" in line
+    assert "version 3" in line
     web.say("raw 10 0011223300000000")
     assert "not a snapshot" in web.wait("refused")
     assert web.get("/token?t=1")[0] == 200

@@ -162,6 +162,7 @@ def answered(clients):
     assert not waiting
 
 
+@pytest.mark.alone
 def test_ten_thousand_idle_connections(rig):
     n = 10000
     checked(rig, 1)

@@ -82,6 +82,7 @@ class Load:
         return self.ok, self.bad
 
 
+@pytest.mark.alone
 def test_thousands_of_requests_get_their_own_answers(pair):
     pair.simple(*[pair.origin(f"web.{i}") for i in range(2)])
     load = Load(pair, 16)
@@ -368,6 +369,7 @@ def test_concurrency_is_never_overshot_by_two_workers(pair):
     assert [pair.ask("worker", i)["requests"] > 0 for i in (0, 1)] == [1, 1]
 
 
+@pytest.mark.alone
 def test_the_queue_is_first_in_first_out(rig):
     rig.simple(rig.origin("web.0"), options="concurrency=1")
     order, threads = [], []

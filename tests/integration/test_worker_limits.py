@@ -513,6 +513,7 @@ def reader(rig, n):
     return s
 
 
+@pytest.mark.alone
 def test_what_is_shed_before_memory_runs_out(web):
     size, n = 10 << 20, 110  # some of which find a pipe, and hold nothing
     readers = [reader(web, size) for _ in range(n)]

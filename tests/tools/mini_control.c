@@ -32,7 +32,7 @@
  *
  * What workers say is printed as it comes: "hello INDEX PID GENERATION", "ack
  * INDEX GENERATION", "refused INDEX GENERATION TEXT", "down INDEX CELL ERROR",
- * "gone INDEX". Single-threaded, poll(2).
+ * "wake INDEX CELL", "gone INDEX". Single-threaded, poll(2).
  */
 
 #define _GNU_SOURCE
@@ -214,6 +214,7 @@ set_number(struct snapshot_service *s, const char *key, const char *value)
 		{ "queue", &s->queue },
 		{ "queue_timeout", &s->queue_timeout_ms },
 		{ "start_wait", &s->start_wait_ms },
+		{ "wake", &s->wake },
 		{ "request_timeout", &s->request_timeout_ms },
 		{ "idle_timeout", &s->idle_timeout_ms },
 		{ "websocket_idle", &s->websocket_idle_ms },
@@ -416,6 +417,8 @@ hear(struct peer *p)
 		    m.text);
 	} else if (m.type == WORKER_ENDPOINT_DOWN) {
 		printf("down %u %u %d\n", p->index, m.cell, m.error);
+	} else if (m.type == WORKER_WAKE) {
+		printf("wake %u %u\n", p->index, m.cell);
 	}
 }
 

@@ -322,6 +322,12 @@ control_scale(
 }
 
 int
+control_scale_auto(struct control *c, const char *name, struct err *err)
+{
+	return control_scale(c, name, 2, err);
+}
+
+int
 control_instance_restart(struct control *c, const char *id, struct err *err)
 {
 	unsigned i;

@@ -112,7 +112,7 @@ wrong_words_are_named(void **state)
 		{ "drover status -x", "unknown option -x" },
 		{ "drover status --wait", "status has no option --wait" },
 		{ "drover status a b", "status: b is too much" },
-		{ "drover scale", "scale: service=N is missing" },
+		{ "drover scale", "scale: service=N|auto is missing" },
 		{ "drover stop a --timeout", "--timeout needs a DURATION" },
 		{ "drover stop a --timeout=", "--timeout needs a DURATION" },
 		{ "drover stop a --timeout 5",

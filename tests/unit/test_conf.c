@@ -396,7 +396,7 @@ what_is_broken_is_not_called_unknown(void **state)
 	folder_put(f, "b", "service: b\ncommand: [a]\ndepends_on: [a]\n");
 	folder_refuse(f,
 	    "a.yaml:3: replicas: found \"x\"; allowed an integer from 0 to "
-	    "256\n");
+	    "256, or {min: 0, max: 8} with max from 1 to that\n");
 }
 
 static void

@@ -168,6 +168,30 @@ the_oldest_waiter_elsewhere_is_found(void **state)
 	assert_int_equal(scoreboard_waiter(b->sb, 0, 6, 0), 0);
 }
 
+static void
+what_is_asked_of_a_service_is_summed(void **state)
+{
+	struct board *b = *state;
+	struct scoreboard_demand d = scoreboard_demand(b->sb, 5);
+
+	assert_int_equal(d.load + d.requests + d.since_us, 0);
+	for (unsigned w = 0; w < 3; w++) {
+		struct scoreboard_service *s;
+
+		scoreboard_join(b->sb, w, 100 + (pid_t)w);
+		s = scoreboard_service(b->sb, w, 5);
+		atomic_store(&s->queued, 1);
+		atomic_store(&s->inflight, 10);
+		atomic_store(&s->requests, 100);
+		atomic_store(&s->waiting_since_us, w == 0 ? 0 : 1000 + w);
+	}
+	d = scoreboard_demand(b->sb, 5);
+	assert_int_equal(d.load, 33);
+	assert_int_equal(d.requests, 300);
+	assert_int_equal(d.since_us, 1001);
+	assert_int_equal(scoreboard_demand(b->sb, 6).load, 0);
+}
+
 /* Two processes that take as fast as they can, and look at the sum. */
 static int
 race(struct board *b, unsigned w)
@@ -330,6 +354,7 @@ main(void)
 		BOARD(every_allocation_of_a_scoreboard_may_fail),
 		BOARD(the_next_owner_knows_what_was_published),
 		BOARD(every_limit_is_shown_by_its_own_name),
+		BOARD(what_is_asked_of_a_service_is_summed),
 		cmocka_unit_test(every_fault_has_its_own_word),
 	};
 

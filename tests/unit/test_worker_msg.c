@@ -78,13 +78,52 @@ a_message_of_the_future_is_refused_with_the_reason(void **state)
 	n = worker_msg_encode(&m, data, sizeof(data));
 	assert_int_equal(
 	    worker_msg_decode(&back, data, (size_t)n, &err), -EPROTO);
-	assert_non_null(strstr(err.text, "version 3"));
+	assert_non_null(strstr(err.text, "version 4"));
 	n = worker_msg_encode(&hello, data, sizeof(data));
 	for (ssize_t cut = 0; cut < n; cut++)
 		assert_int_equal(
 		    worker_msg_decode(&back, data, (size_t)cut, &err),
 		    -EBADMSG);
 	assert_int_equal(worker_msg_encode(&hello, data, 20), -EMSGSIZE);
+}
+
+static void
+a_hello_of_the_version_before_is_read(void **state)
+{
+	struct worker_msg m = hello, back;
+	char data[WORKER_MSG_MAX];
+	struct err err;
+	ssize_t n;
+
+	(void)state;
+	m.version = WORKER_MSG_VERSION - 1;
+	n = worker_msg_encode(&m, data, sizeof(data));
+	assert_int_equal(worker_msg_decode(&back, data, (size_t)n, &err), 0);
+	assert_int_equal(back.version, WORKER_MSG_VERSION - 1);
+	m.version--;
+	n = worker_msg_encode(&m, data, sizeof(data));
+	assert_int_equal(
+	    worker_msg_decode(&back, data, (size_t)n, &err), -EPROTO);
+}
+
+static void
+a_wake_names_the_cell_of_a_service(void **state)
+{
+	struct worker_msg m = { .type = WORKER_WAKE,
+		.cell = SNAPSHOT_SERVICES_MAX - 1 };
+	struct worker_msg back;
+	char data[WORKER_MSG_MAX];
+	struct err err;
+	ssize_t n = worker_msg_encode(&m, data, sizeof(data));
+
+	(void)state;
+	assert_int_equal(worker_msg_decode(&back, data, (size_t)n, &err), 0);
+	assert_int_equal(back.type, WORKER_WAKE);
+	assert_int_equal(back.cell, SNAPSHOT_SERVICES_MAX - 1);
+	m.cell++;
+	n = worker_msg_encode(&m, data, sizeof(data));
+	assert_int_equal(
+	    worker_msg_decode(&back, data, (size_t)n, &err), -EBADMSG);
 }
 
 static void
@@ -117,6 +156,8 @@ main(void)
 		cmocka_unit_test(a_message_arrives_with_its_descriptors),
 		cmocka_unit_test(
 		    a_message_of_the_future_is_refused_with_the_reason),
+		cmocka_unit_test(a_hello_of_the_version_before_is_read),
+		cmocka_unit_test(a_wake_names_the_cell_of_a_service),
 		cmocka_unit_test(addresses_are_numbers_or_paths),
 	};
 
