@@ -82,6 +82,13 @@ endpoint_is(const struct endpoint *ep, const struct snapshot_endpoint *conf)
 	    strcmp(ep->name, conf->name) == 0;
 }
 
+bool
+endpoint_blamed(int error)
+{
+	return error != ENOMEM && error != EMFILE && error != ENFILE &&
+	    error != ENOBUFS && error != EADDRNOTAVAIL;
+}
+
 void
 endpoint_renew(struct endpoint *ep, const struct snapshot_endpoint *conf)
 {

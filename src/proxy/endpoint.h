@@ -61,6 +61,9 @@ void endpoint_unref(struct endpoint *ep); /* NULL is fine */
 bool endpoint_is(
     const struct endpoint *ep, const struct snapshot_endpoint *conf);
 
+/* Whether an error of a connect is its fault, not, say, our descriptors'. */
+bool endpoint_blamed(int error);
+
 /* A new snapshot names it again: it may have new weight, and is not down. */
 void endpoint_renew(struct endpoint *ep, const struct snapshot_endpoint *conf);
 

@@ -395,14 +395,6 @@ again(struct exchange *x, enum where where)
 	service_unref(s);
 }
 
-/* Whether it is the endpoint's fault, and not, say, our descriptors'. */
-static bool
-blames_endpoint(int error)
-{
-	return error != ENOMEM && error != EMFILE && error != ENFILE &&
-	    error != ENOBUFS && error != EADDRNOTAVAIL;
-}
-
 static void
 count_resend(struct exchange *x)
 {
@@ -425,7 +417,7 @@ exchange_connect_failed(struct exchange *x, int error)
 		return;
 	}
 	recording_outcome(x, OUTCOME_REFUSED);
-	if (blames_endpoint(error)) {
+	if (endpoint_blamed(error)) {
 		service_blame(x->svc, ep);
 		endpoint_down(ep, error);
 	} else {
