@@ -277,6 +277,9 @@ struct conf_resources {
 struct conf_sandbox {
 	const char *user; /* NULL: drover's own */
 	bool private_tmp, read_only, network, optional;
+	bool no_new_privs, capabilities;
+	bool seccomp;		/* the default profile, without... */
+	unsigned seccomp_allow; /* ...these: 1 << enum seccomp_group */
 };
 
 /* Of one worker, for all services; 0 is "no limit" where schema.c says so. */

@@ -150,6 +150,7 @@ static const struct {
 	[SCHEMA_REGISTRY] =	{ "URL", "managed, none or redis://[user:password@]host[:port][/db]" },
 	[SCHEMA_NETWORKS] =	{ "list of addresses", "a list of at most %llu addresses or networks, as 10.0.0.0/8 or fd00::/8, with nothing set behind the prefix" },
 	[SCHEMA_ALGORITHMS] =	{ "list of algorithms", "a list of different ones of HS256, RS256, ES256" },
+	[SCHEMA_CALLS] =	{ "list of groups", "a list of different ones of filesystem, namespaces, kernel, clock, debug, keyring, io_uring, sockets, obsolete, newer" },
 	[SCHEMA_FIELD] =	{ "header", "the name of a header without underscores, at most 63 bytes, and none that drover or the message's framing needs" },
 	[SCHEMA_PASSED] =	{ "list of headers", "a list of at most %llu different names of headers without underscores, and none that drover or the message's framing needs" },
 	[SCHEMA_COOKIE] =	{ "cookie", "the name of a cookie, at most 255 bytes" },

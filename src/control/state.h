@@ -81,6 +81,7 @@ struct replica {
 	/* The process. */
 	uint64_t child;		   /* its id in the herd; 0: none */
 	pid_t pid;		   /* 0 until spawned */
+	unsigned missing;	   /* enum spawn_missing */
 	char address[ADDRESS_MAX]; /* "unix:/..." or "127.0.0.1:2000" */
 	unsigned port;		   /* taken from the range; 0: none */
 	int cell;		   /* scoreboard endpoint cell; -1: none */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "control/bounds.h"
 #include "control/control.h"
 #include "control/enroll.h"
 #include "control/replica.h"
@@ -126,12 +127,19 @@ instances_of(const struct service *s)
 
 /* --- services ------------------------------------------------------------- */
 
+static void
+append_text(void *list, const char *text)
+{
+	json_array_append_new(list, json_string(text));
+}
+
 static json_t *
 unenforced(const struct service *s)
 {
 	const struct herd_host *host = herd_host(s->control->herd);
 	const struct conf_resources *res = &s->spec->resources;
 	json_t *list = json_array();
+	unsigned missing = 0;
 
 	if (res->memory > 0 && !host->cgroup_memory)
 		json_array_append_new(list, json_string("memory"));
@@ -139,6 +147,9 @@ unenforced(const struct service *s)
 		json_array_append_new(list, json_string("cpu"));
 	if (res->processes > 0 && !host->cgroup_pids)
 		json_array_append_new(list, json_string("processes"));
+	LIST_EACH (r, &s->replicas, struct replica, link)
+		missing |= r->pid > 0 ? r->missing : 0;
+	bounds_each(missing, append_text, list);
 	return list;
 }
 

@@ -107,7 +107,7 @@ answer_spawns(struct herd *h)
 		if (c->pid != 0 || c->gone)
 			continue;
 		c->pid = (pid_t)(100000 + c->id);
-		h->ops->spawned(h->owner, c->id, c->pid);
+		h->ops->spawned(h->owner, c->id, c->pid, fake.missing);
 	}
 }
 
@@ -137,6 +137,7 @@ herd_connect(struct herd **herd, struct loop *loop, const char *path,
 	h->ops = ops;
 	h->owner = owner;
 	h->host.namespaces = true;
+	h->host.filters = !fake.too_old;
 	loop_timer_init(&h->turn, loop, on_turn, h);
 	loop_timer_arm(&h->turn, 0);
 	*herd = connected = h;

@@ -34,6 +34,7 @@ struct fake_herd {
 	size_t n;
 	bool refuse; /* orders fail with -ENOBUFS */
 	bool shutdown;
+	unsigned missing; /* what the next processes start without */
 	bool silent; /* a spawn is not answered by itself */
 	uint64_t last_id;
 	unsigned fds;	   /* put */

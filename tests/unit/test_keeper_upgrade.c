@@ -189,7 +189,7 @@ a_manifest_is_read_whole_or_not_at_all(void **state)
 	assert_non_null(strstr(err.text, "behind its end"));
 	data[4]++; /* its first message: of a newer version */
 	assert_true(check(data, n, &err) < 0);
-	assert_non_null(strstr(err.text, "a message of version 4; we read"));
+	assert_non_null(strstr(err.text, "a message of version 5; we read"));
 	data[4] = 1;
 	assert_true(check(data, n, &err) < 0);
 }
