@@ -96,7 +96,7 @@ set_read_only(const char *path, bool on, unsigned flags)
 	    : 0;
 }
 
-/* mkdir -p, without an allocation. */
+/* mkdir -p, without an allocation, for whomever we become to pass. */
 static int
 make_folders(const char *path)
 {
@@ -127,8 +127,10 @@ static int
 bind_from(int fd, const char *path)
 {
 	char source[40];
+	mode_t mask = umask(0022);
 	int r = make_folders(path);
 
+	umask(mask);
 	if (r < 0)
 		return r;
 	snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
