@@ -212,6 +212,9 @@ herd_spawn(struct herd *h, const struct spawn_spec *spec, const int *fds)
 	memset(c, 0, sizeof(*c));
 	c->id = spec->id;
 	c->rank = spec->rank;
+	c->filter_len = spec->filter_len;
+	c->no_new_privs = spec->no_new_privs;
+	c->drop_capabilities = spec->drop_capabilities;
 	snprintf(c->slot, sizeof(c->slot), "%s", spec->slot);
 	join(c->argv, sizeof(c->argv), spec->argv, " ");
 	join(c->env, sizeof(c->env), spec->env, "\n");

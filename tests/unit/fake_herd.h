@@ -20,6 +20,8 @@ struct fake_child {
 	char argv[256]; /* joined by spaces */
 	char env[4096]; /* joined by newlines */
 	uint8_t rank;
+	size_t filter_len;
+	bool no_new_privs, drop_capabilities;
 	char note[SPAWN_NOTE_MAX];
 	size_t note_len;
 	pid_t pid; /* 0: ordered only */
