@@ -372,8 +372,7 @@ makes_sense(struct keeper_msg *m)
 		m->spec.filter_len = m->filter.n;
 		return m->spec.argv[0] != NULL && m->spec.slot != NULL &&
 		    m->spec.log != NULL && m->spec.stop_signal > 0 &&
-		    m->filter.n % 8 == 0 &&
-		    m->spec.listen_fds <= m->spec.nfds;
+		    m->filter.n % 8 == 0 && m->spec.listen_fds <= m->spec.nfds;
 	case KEEPER_MSG_SIGNAL:
 		return m->number > 0;
 	case KEEPER_MSG_KEPT:

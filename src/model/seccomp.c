@@ -32,8 +32,7 @@
 #define NAMESPACES                                                     \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
 	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
-#define NEWTIME 0x80u /* in unshare() alone: in clone() it is a signal's bit \
-		       */
+#define NEWTIME 0x80u
 
 /* clang-format off */
 const struct seccomp_group_info seccomp_groups[SECCOMP_NGROUPS] = {
@@ -216,6 +215,7 @@ refuse_namespaces(struct program *p)
 	/* Its flags are in memory, where a filter cannot look. */
 	end_if(p, BPF_JEQ, SYS_clone3, NO_CALL);
 	refuse_flags(p, SYS_clone, NAMESPACES);
+	/* A signal's bit in clone(), and so not a flag there. */
 	refuse_flags(p, SYS_unshare, NAMESPACES | NEWTIME);
 }
 

@@ -37,7 +37,7 @@ struct fake_herd {
 	bool refuse; /* orders fail with -ENOBUFS */
 	bool shutdown;
 	unsigned missing; /* what the next processes start without */
-	bool silent; /* a spawn is not answered by itself */
+	bool silent;	  /* a spawn is not answered by itself */
 	uint64_t last_id;
 	unsigned fds;	   /* put */
 	unsigned upgrades; /* asked for */

@@ -445,21 +445,6 @@ static const struct {
 	{ "sandbox: {seccomp: true}\n",
 	    "s.yaml:3: sandbox.seccomp: found true; allowed one of none, "
 	    "default\n" },
-	{ "sandbox: {secomp: default}\n",
-	    "s.yaml:3: sandbox.secomp: found an unknown key (seccomp?); "
-	    "allowed user, private_tmp, read_only, network, no_new_privs, capabilities, "
-	    "seccomp, seccomp_allow, optional\n" },
-	{ "sandbox: {seccomp: default, seccomp_allow: [clock, mount]}\n",
-	    "s.yaml:3: sandbox.seccomp_allow: found \"mount\"; allowed a list "
-	    "of different ones of filesystem, namespaces, kernel, clock, "
-	    "debug, keyring, io_uring, sockets, obsolete, newer\n" },
-	{ "sandbox: {seccomp: default, seccomp_allow: [clock, clock]}\n",
-	    "s.yaml:3: sandbox.seccomp_allow: found \"clock\"; allowed a list "
-	    "of different ones of filesystem, namespaces, kernel, clock, "
-	    "debug, keyring, io_uring, sockets, obsolete, newer\n" },
-	{ "sandbox: {seccomp_allow: [clock]}\n",
-	    "s.yaml:3: sandbox.seccomp_allow: found groups without a profile; "
-	    "allowed with seccomp: default\n" },
 	{ "listen: port\nsandbox: {network: false}\n",
 	    "s.yaml:4: sandbox.network: found false with listen: port; allowed "
 	    "true, or listen: unix or fd\n" },

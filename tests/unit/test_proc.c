@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <linux/capability.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,8 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -565,52 +562,12 @@ a_folder_is_made_and_given(void **state)
 	assert_int_not_equal(st.st_uid, 1);
 }
 
-/* --- the sandbox, in a child -------------------------------------------- */
-
-/* sandbox_enter() of who may not drop capabilities: 0, or its error. */
-static int
-enter_without_the_right(bool optional, unsigned *missing)
-{
-	const struct sandbox s = { .drop_capabilities = true,
-		.optional = optional };
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
-		0 };
-	struct __user_cap_data_struct none[2] = { { 0 }, { 0 } };
-
-	if (syscall(SYS_capset, &head, none) < 0)
-		return -1;
-	*missing = 0;
-	return sandbox_enter(&s, missing);
-}
-
-static void
-capabilities_that_cannot_be_dropped_are_an_error(void **state)
-{
-	(void)state;
-	for (int optional = 0; optional <= 1; optional++) {
-		pid_t pid = fork();
-		unsigned missing;
-		int r, status;
-
-		if (pid == 0) {
-			r = enter_without_the_right(optional != 0, &missing);
-			_exit(r < 0 ? -r : (int)missing);
-		}
-		assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
-		assert_true(WIFEXITED(status));
-		/* Nobody but root gets them back by an exec. */
-		r = optional ? SANDBOX_NO_CAPABILITIES : EPERM;
-		assert_int_equal(WEXITSTATUS(status), geteuid() == 0 ? r : 0);
-	}
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(capabilities_that_cannot_be_dropped_are_an_error),
 		T(nothing_runs_before_go),
 		T(without_its_go_a_child_never_was),
 		T(a_recycled_pid_is_never_signalled),
