@@ -119,16 +119,21 @@ take_names(
 static int
 make_redis(struct registry *reg, const char *text, struct err *err)
 {
+	const bool follow = text != NULL &&
+	    redis_sentinels_are_in(span_of(text));
+	struct redis_sentinels list;
 	struct redis_url url;
 	int r;
 
 	if (text == NULL)
 		return 0;
-	r = redis_url_parse(&url, span_of(text), err);
+	r = follow ? redis_sentinels_parse(&list, &url, span_of(text), err)
+		   : redis_url_parse(&url, span_of(text), err);
 	if (r < 0)
 		return err_wrap(err, r, "registry");
 	reg->redis = redis_new(reg->loop, &url, NULL, &sync_redis_ops, reg);
-	if (reg->redis == NULL)
+	if (reg->redis == NULL ||
+	    (follow && redis_follow(reg->redis, &list) < 0))
 		return err_set(err, -ENOMEM, "registry: no memory");
 	reg->state = reg->told_state = REGISTRY_DOWN;
 	snprintf(reg->reason, sizeof(reg->reason), "not connected yet");

@@ -86,9 +86,11 @@ enum conf_registry_kind {
 	CONF_REGISTRY_NONE
 };
 
+#define CONF_SENTINELS_MAX 8u
+
 struct conf_registry {
 	enum conf_registry_kind kind;
-	const char *url;     /* redis://[user:pass@]host:port/db; URL only */
+	const char *url; /* redis://... or sentinel://...; URL only */
 	const char *cluster; /* C of {drover:C}; default "drover" */
 	uint64_t max_memory; /* of the managed one */
 	const char *program; /* redis-server */

@@ -147,7 +147,7 @@ static const struct {
 	[SCHEMA_SWITCH] =	{ "true or false", "true or false" },
 	[SCHEMA_AGE] =		{ "duration", NULL },
 	[SCHEMA_WORKERS] =	{ "integer, or auto", NULL },
-	[SCHEMA_REGISTRY] =	{ "URL", "managed, none or redis://[user:password@]host[:port][/db]" },
+	[SCHEMA_REGISTRY] =	{ "URL", "managed, none, redis://[user:password@]host[:port][/db] or sentinel://host[:port],...[/db]?master=NAME" },
 	[SCHEMA_NETWORKS] =	{ "list of addresses", "a list of at most %llu addresses or networks, as 10.0.0.0/8 or fd00::/8, with nothing set behind the prefix" },
 	[SCHEMA_ALGORITHMS] =	{ "list of algorithms", "a list of different ones of HS256, RS256, ES256" },
 	[SCHEMA_CALLS] =	{ "list of groups", "a list of different ones of filesystem, namespaces, kernel, clock, debug, keyring, io_uring, sockets, obsolete, newer" },

@@ -99,7 +99,10 @@ const struct schema schema_root[] = {
 	.preset = "managed",
 	.text = "managed: drover runs one itself, on a Unix socket. "
 		"redis://[user:password@]host[:port][/db]: one that runs "
-		"elsewhere. none: no registry." },
+		"elsewhere. sentinel://[user:password@]host[:port],...[/db]"
+		"?master=NAME: the one that up to 8 Sentinels name, with "
+		"&sentinel_user= and &sentinel_pass= where they ask for it. "
+		"none: no registry." },
 { "registry.cluster", SCHEMA_NODE, SCHEMA_DROVER, ROOT(registry.cluster),
 	.preset = "drover",
 	.text = "The name in the hash tag of all keys, so that several "

@@ -331,6 +331,29 @@ control_status(struct control *c)
 	return o;
 }
 
+static void
+mask(struct redis_url *url)
+{
+	if (url->password[0] != '\0')
+		str_cut(url->password, sizeof(url->password), "***");
+}
+
+static json_t *
+masked_sentinels(const char *text)
+{
+	char out[REDIS_URL_MAX];
+	struct redis_sentinels list;
+	struct redis_url url;
+
+	if (redis_sentinels_parse(&list, &url, span_of(text), NULL) < 0)
+		return json_null();
+	mask(&url);
+	mask(&list.at[0]);
+	return redis_sentinels_text(&list, &url, out, sizeof(out)) < 0
+	    ? json_null()
+	    : json_string(out);
+}
+
 /* The URL without its password; what cannot be read is left out whole. */
 static json_t *
 masked_url(const char *text)
@@ -338,11 +361,13 @@ masked_url(const char *text)
 	char out[REDIS_URL_MAX];
 	struct redis_url url;
 
+	if (redis_sentinels_are_in(span_of(text)))
+		return masked_sentinels(text);
 	if (redis_url_parse(&url, span_of(text), NULL) < 0)
 		return json_null();
 	if (url.password[0] == '\0')
 		return json_string(text);
-	str_cut(url.password, sizeof(url.password), "***");
+	mask(&url);
 	return redis_url_text(&url, out, sizeof(out)) < 0 ? json_null()
 							  : json_string(out);
 }
