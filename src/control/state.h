@@ -337,7 +337,8 @@ struct control {
 		struct conf_service
 		    redis_spec; /* the managed one, as service */
 		enum registry_state state;
-		bool link; /* Redis answers */
+		uint64_t since; /* on the loop's clock */
+		bool link;	/* Redis answers */
 	} enroll;
 
 	struct loop_timer sample; /* each second */

@@ -268,8 +268,9 @@ registry_json(struct control *c)
 
 	put(o, "state", json_string(state));
 	put(o, "reason",
-	    json_string(
-		c->enroll.state == REGISTRY_DOWN ? enroll_reason(c) : ""));
+	    json_string(c->enroll.state == REGISTRY_DOWN
+		    ? enroll_reason(c)
+		    : registry_reason(c->enroll.registry)));
 	if (s != NULL && s->redis)
 		put(o, "redis", service_json(s));
 	return o;
