@@ -90,7 +90,7 @@ enum conf_registry_kind {
 
 struct conf_registry {
 	enum conf_registry_kind kind;
-	const char *url; /* redis://... or sentinel://...; URL only */
+	const char *url;     /* redis://... or sentinel://...; URL only */
 	const char *cluster; /* C of {drover:C}; default "drover" */
 	uint64_t max_memory; /* of the managed one */
 	const char *program; /* redis-server */
