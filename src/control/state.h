@@ -177,7 +177,8 @@ struct worker {
 	 */
 	uint64_t applied;
 	unsigned restarts;
-	uint64_t since; /* loop time of the last change of state */
+	uint64_t since;	   /* loop time of the last change of state */
+	char refused[320]; /* the snapshot that it did not take, and why */
 };
 
 /* Connected to control.sock, and not yet known by its HELLO. */
@@ -272,6 +273,8 @@ struct control {
 		int listen_fd;
 		struct loop_io accept;
 		struct list strangers; /* connected, no hello yet */
+		unsigned hung_up_on;   /* and not told of */
+		uint64_t said;	       /* when the last was told of */
 		struct list listeners;
 		struct loop_timer beat;
 		uint64_t beat_at; /* clock_ms() of the last one */

@@ -297,6 +297,9 @@ workers_json(struct control *c)
 		put(o, "connections", json_integer((json_int_t)v.connections));
 		put(o, "requests", json_integer((json_int_t)v.requests));
 		put(o, "generation", json_integer((json_int_t)v.generation));
+		put(o, "refused",
+		    w->refused[0] != '\0' ? json_string(w->refused)
+					  : json_null());
 		json_array_append_new(list, o);
 	}
 	return list;

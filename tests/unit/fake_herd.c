@@ -107,6 +107,8 @@ answer_spawns(struct herd *h)
 		if (c->pid != 0 || c->gone)
 			continue;
 		c->pid = (pid_t)(100000 + c->id);
+		if (fake.pid != 0 && strncmp(c->slot, "proxy.", 6) == 0)
+			c->pid = fake.pid;
 		h->ops->spawned(h->owner, c->id, c->pid, fake.missing);
 	}
 }

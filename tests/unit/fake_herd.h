@@ -37,6 +37,7 @@ struct fake_herd {
 	bool refuse; /* orders fail with -ENOBUFS */
 	bool shutdown;
 	unsigned missing; /* what the next processes start without */
+	pid_t pid;	  /* of the next worker; 0: one that nobody has */
 	bool silent;	  /* a spawn is not answered by itself */
 	uint64_t last_id;
 	unsigned fds;	   /* put */
