@@ -52,7 +52,7 @@ faults_are_named(void **state)
 static const struct conf *
 with(struct folder *f, const char *sandbox)
 {
-	char yaml[256];
+	char yaml[512];
 
 	snprintf(yaml, sizeof(yaml),
 	    "service: s\ncommand: [s]\nsandbox: {%s}\n", sandbox);
@@ -81,12 +81,29 @@ each_key_asks_for_new_processes(void **state)
 	conf_unref(before);
 }
 
+/* Or the next program, which knows one key more, would replace them all. */
+static void
+what_stands_at_its_default_says_nothing(void **state)
+{
+	const struct conf *silent = with(*state, ""), *said;
+
+	said = with(*state,
+	    "no_new_privs: false, capabilities: true, seccomp: none, "
+	    "seccomp_allow: [], private_tmp: false, read_only: false, "
+	    "network: true, optional: false");
+	assert_true(conf_service(silent, "s")->hash_spawn ==
+	    conf_service(said, "s")->hash_spawn);
+	conf_unref(silent);
+	conf_unref(said);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		F(faults_are_named),
 		F(each_key_asks_for_new_processes),
+		F(what_stands_at_its_default_says_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
