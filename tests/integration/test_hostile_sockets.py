@@ -105,6 +105,8 @@ def test_who_says_nothing_and_stays_keeps_nobody_out(herd, name):
     try:
         for _ in range(200):
             silent.append(call(d, name))
+        # Nobody of them where no worker is awaited, eight at the keeper's.
+        wait_for(lambda: descriptors(owner) <= before + 8)
         # A worker that dies is replaced, and the new one is let in.
         victim = d.status()["workers"][0]["pid"]
         os.kill(victim, 9)

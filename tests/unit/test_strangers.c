@@ -177,7 +177,7 @@ who_is_silent_keeps_no_worker_out(void **state)
 static void
 garbage_and_a_newer_hello_are_hung_up_on(void **state)
 {
-	static const char *const garbage[] = { "x", "\0\0\0\0\0\0\0\0",
+	static const char *const garbage[] = { "garbage!", "\0\0\0\0\0\0\0",
 		"GET / HTTP/1.1\r\n\r\n" };
 	struct world *w = world_new("", NULL);
 	unsigned before;
@@ -207,6 +207,14 @@ garbage_and_a_newer_hello_are_hung_up_on(void **state)
 	close(fd);
 	fd = call(w); /* with descriptors that nobody wants */
 	assert_int_equal(packet_write(fd, "garbage!", 8, passed, 3), 0);
+	assert_true(is_hung_up_on(w, fd, 20));
+	close(fd);
+	fd = call(w); /* what only control may say, and that wants one */
+	assert_int_equal(worker_msg_send(fd,
+			     &(struct worker_msg){ .type = WORKER_WELCOME,
+				 .version = WORKER_MSG_VERSION },
+			     passed, 1),
+	    0);
 	assert_true(is_hung_up_on(w, fd, 20));
 	close(fd);
 	run_for(w, 20);
