@@ -17,6 +17,7 @@ from drover import BUILD, alive, wait_for
 ROOT = os.geteuid() == 0
 ME = pwd.getpwuid(os.geteuid())
 OTHER = pwd.getpwnam("nobody") if ROOT else ME
+TMP = Path(f"/tmp/tries-{os.getpid()}")
 HERE = Path(__file__).resolve().parent
 ALL = {"private_tmp": True, "read_only": True, "network": False, "capabilities": False, "seccomp": "default",
        "user": OTHER.pw_name}
@@ -38,12 +39,12 @@ def place(tmp_path):
     yield folder, listener.getsockname()[1]
     listener.close()
     shutil.rmtree(folder)
-    Path("/tmp/tries").unlink(missing_ok=True)
+    TMP.unlink(missing_ok=True)
 
 
 def service(place, setuid=False, **sandbox):
     folder, port = place
-    env = {"TRY_FILE": str(folder / "outside"), "TRY_PORT": str(port)}
+    env = {"TRY_FILE": str(folder / "outside"), "TRY_PORT": str(port), "TRY_TMP": str(TMP)}
     if setuid:
         program = folder / "id"
         shutil.copy("/usr/bin/id", program)
@@ -68,7 +69,7 @@ def with_sandbox(herd, place, **sandbox):
 def test_without_a_sandbox_all_of_it_goes(herd, place):
     got = with_sandbox(herd, place)
     assert got["own"] == got["tmp"] == got["outside"] == got["connect"] == ""
-    assert (place[0] / "outside").exists() and Path("/tmp/tries").exists()
+    assert (place[0] / "outside").exists() and TMP.exists()
     assert got["no_new_privs"] == got["seccomp"] == "0"
     assert got["bounding"] and got["capabilities"] == ROOT and got["uid"] == ME.pw_uid
     assert "lo" in got["interfaces"]
@@ -81,7 +82,7 @@ def test_without_a_sandbox_all_of_it_goes(herd, place):
 def test_private_tmp(herd, place):
     got = with_sandbox(herd, place, private_tmp=True)
     assert got["tmp"] == got["outside"] == ""
-    assert not Path("/tmp/tries").exists() and (place[0] / "outside").exists()
+    assert not TMP.exists() and (place[0] / "outside").exists()
     assert len(got["tmp_holds"]) <= 2, got["tmp_holds"]  # its own folders stand below it, too
     assert got["no_new_privs"] == "1"
 

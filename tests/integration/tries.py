@@ -3,8 +3,8 @@
 """A service that tries what a sandbox forbids, and answers how it went.
 
 Every answer is JSON: what each try gave, "" or the name of its error. TRY_FILE
-is a file outside the service's folders, TRY_PORT where somebody listens, and
-TRY_SETUID a program that says whom it runs as.
+is a file outside the service's folders, TRY_TMP one in /tmp, TRY_PORT where
+somebody listens, and TRY_SETUID a program that says whom it runs as.
 """
 
 import contextlib
@@ -80,7 +80,7 @@ def answer():
         "capabilities": {now[k] for k in ("CapPrm", "CapEff", "CapInh", "CapAmb")} != {"0" * 16},
         "bounding": now["CapBnd"] != "0" * 16,
         "own": tried(lambda: write(os.environ["DROVER_STATE_DIR"] + "/own")),
-        "tmp": tried(lambda: write("/tmp/tries")),
+        "tmp": tried(lambda: write(os.environ["TRY_TMP"])),
         "tmp_holds": sorted(os.listdir("/tmp")),
         "outside": tried(lambda: write(os.environ["TRY_FILE"])),
         "outside_seen": os.path.exists(os.environ["TRY_FILE"]),
