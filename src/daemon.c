@@ -24,6 +24,7 @@
 #include "conf/conf.h"
 #include "conf/peek.h"
 #include "control/control.h"
+#include "control/folders.h"
 #include "keeper/keeper.h"
 #include "link/address.h"
 #include "loop/loop.h"
@@ -76,6 +77,26 @@ find_runtime(struct daemon *d, struct err *err)
 	/* Even then a herd may run that has to be taken over. */
 	return conf_peek_runtime(
 	    d->config, d->runtime, sizeof(d->runtime), err);
+}
+
+/* Before anything of a herd that is not ours is touched. */
+static int
+check_folders(const struct daemon *d, struct err *err)
+{
+	const struct conf_dirs *dirs;
+	/* A keeper of its own, as under systemd, is who writes these. */
+	bool ours = !d->attach;
+	int r = folders_check("runtime", d->runtime, true, err);
+
+	if (r < 0 || d->disk == NULL)
+		return r;
+	dirs = &d->disk->dirs;
+	r = folders_check("state", dirs->state, true, err);
+	if (r == 0)
+		r = folders_check("cache", dirs->cache, ours, err);
+	if (r == 0 && !d->disk->log_journal)
+		r = folders_check("logs", dirs->logs, ours, err);
+	return r;
 }
 
 static int
@@ -364,7 +385,9 @@ open_rooms(struct daemon *d, struct err *err)
 	r = find_runtime(d, err);
 	if (r < 0)
 		return err_set(err, r, "%s", buf_str(&d->errors));
-	r = take_lock(d, err);
+	r = check_folders(d, err);
+	if (r == 0)
+		r = take_lock(d, err);
 	if (r < 0)
 		return r;
 	d->loop = loop_new(err);

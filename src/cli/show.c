@@ -295,9 +295,11 @@ show_registry(const json_t *registry, struct buf *out)
 {
 	const char *reason = json_text(registry, "reason");
 
-	if (strcmp(json_text(registry, "state"), "down") != 0)
+	const char *state = json_text(registry, "state");
+
+	if (strcmp(state, "down") != 0 && reason[0] == '\0')
 		return 0;
-	return buf_printf(out, "\nregistry is down%s%s\n",
+	return buf_printf(out, "\nregistry is %s%s%s\n", state,
 	    reason[0] != '\0' ? ": " : "", reason);
 }
 

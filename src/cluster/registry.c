@@ -46,23 +46,37 @@ on_tell(void *arg)
 	reg->ops->state(reg->owner, reg->state, reg->told_reason);
 }
 
-void
-registry_set_state(
-    struct registry *reg, enum registry_state state, const char *reason)
+/* One line for each change, not for each try that fails otherwise. */
+static void
+log_change(
+    const struct registry *reg, enum registry_state state, const char *text)
 {
 	uint64_t now = loop_now(reg->loop);
-	char text[REGISTRY_REASON_MAX];
 
-	snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, reason);
-	if (state == reg->state && strcmp(text, reg->reason) == 0)
+	bool held = reg->reason[0] != '\0';
+
+	if (state == reg->state &&
+	    (state != REGISTRY_UP || held == (text[0] != '\0')))
 		return;
 	log_line(
 	    state == REGISTRY_UP && text[0] == '\0' ? LOG_INFO_ : LOG_WARN_,
 	    LOG_SUBSYSTEM, reg->cluster, "%s -> %s%s%s ms=%" PRIu64,
 	    registry_state_name(reg->state), registry_state_name(state),
 	    text[0] != '\0' ? ": " : "", text, now - reg->since);
+}
+
+void
+registry_set_state(
+    struct registry *reg, enum registry_state state, const char *reason)
+{
+	char text[REGISTRY_REASON_MAX];
+
+	snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, reason);
+	if (state == reg->state && strcmp(text, reg->reason) == 0)
+		return;
+	log_change(reg, state, text);
 	if (state != reg->state)
-		reg->since = now;
+		reg->since = loop_now(reg->loop);
 	reg->state = state;
 	snprintf(reg->reason, sizeof(reg->reason), "%s", text);
 	loop_defer(reg->loop, &reg->tell, on_tell, reg);
@@ -119,16 +133,21 @@ take_names(
 static int
 make_redis(struct registry *reg, const char *text, struct err *err)
 {
+	const bool follow = text != NULL &&
+	    redis_sentinels_are_in(span_of(text));
+	struct redis_sentinels list;
 	struct redis_url url;
 	int r;
 
 	if (text == NULL)
 		return 0;
-	r = redis_url_parse(&url, span_of(text), err);
+	r = follow ? redis_sentinels_parse(&list, &url, span_of(text), err)
+		   : redis_url_parse(&url, span_of(text), err);
 	if (r < 0)
 		return err_wrap(err, r, "registry");
 	reg->redis = redis_new(reg->loop, &url, NULL, &sync_redis_ops, reg);
-	if (reg->redis == NULL)
+	if (reg->redis == NULL ||
+	    (follow && redis_follow(reg->redis, &list) < 0))
 		return err_set(err, -ENOMEM, "registry: no memory");
 	reg->state = reg->told_state = REGISTRY_DOWN;
 	snprintf(reg->reason, sizeof(reg->reason), "not connected yet");

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/rand.h"
 #include "cluster/registry_impl.h"
 #include "cluster/scripts.h"
@@ -93,7 +92,6 @@ join(struct registry *reg)
 static void
 rejoin(struct registry *reg, const char *why)
 {
-	log_warn(reg->cluster, "%s: registering again node=%s", why, reg->node);
 	registry_set_state(reg, REGISTRY_DOWN, why);
 	join(reg);
 }

@@ -28,6 +28,13 @@ json_t *conf_json_at(json_t *root, const char *path);
 int conf_json_text(const json_t *json, struct buf *out) MUST_CHECK;
 
 /*
+ * Whether that is the key's default or NULL, which says nothing: a program with
+ * one more key takes over the processes of the one before by that.
+ */
+struct schema;
+bool conf_json_is_preset(const struct schema *row, const json_t *value);
+
+/*
  * Everything that one value alone does not show, services sorted by name.
  * lines and file are those of drover.yaml's keys.
  */

@@ -86,9 +86,11 @@ enum conf_registry_kind {
 	CONF_REGISTRY_NONE
 };
 
+#define CONF_SENTINELS_MAX 8u
+
 struct conf_registry {
 	enum conf_registry_kind kind;
-	const char *url;     /* redis://[user:pass@]host:port/db; URL only */
+	const char *url;     /* redis://... or sentinel://...; URL only */
 	const char *cluster; /* C of {drover:C}; default "drover" */
 	uint64_t max_memory; /* of the managed one */
 	const char *program; /* redis-server */
@@ -284,6 +286,9 @@ struct conf_resources {
 struct conf_sandbox {
 	const char *user; /* NULL: drover's own */
 	bool private_tmp, read_only, network, optional;
+	bool no_new_privs, capabilities;
+	bool seccomp;		/* the default profile, without... */
+	unsigned seccomp_allow; /* ...these: 1 << enum seccomp_group */
 };
 
 /* Of one worker, for all services; 0 is "no limit" where schema.c says so. */

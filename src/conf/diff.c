@@ -36,12 +36,19 @@ add_change(struct changes *c, enum conf_change_kind kind, const char *service,
 	return &c->list[c->n++];
 }
 
-/* redis://user:password@host: nobody needs to read the middle. */
+/* redis://user:password@host, &sentinel_pass=: nobody needs to read those. */
 static void
 hide_password(char *text)
 {
 	char *from = strstr(text, "://"), *at = strrchr(text, '@');
+	char *pass = strstr(text, "sentinel_pass=");
 
+	if (from != NULL && pass != NULL) {
+		pass += strlen("sentinel_pass=");
+		memmove(pass, pass + strcspn(pass, "&"),
+		    strlen(pass + strcspn(pass, "&")) + 1);
+		at = strrchr(text, '@');
+	}
 	if (from == NULL || at == NULL || at < from)
 		return;
 	memmove(from + 3, at + 1, strlen(at + 1) + 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/box.h"
@@ -198,4 +199,24 @@ conf_json_text(const json_t *json, struct buf *out)
 	    json, on_text, &t, JSON_COMPACT | JSON_ENCODE_ANY);
 
 	return r == 0 && t.error == 0 ? 0 : -ENOMEM;
+}
+
+bool
+conf_json_is_preset(const struct schema *row, const json_t *value)
+{
+	const char *preset = row->preset != NULL ? row->preset : "";
+	char number[24];
+
+	if (value == NULL)
+		return true;
+	if (json_is_string(value))
+		return strcmp(json_string_value(value), preset) == 0;
+	if (json_is_boolean(value))
+		return strcmp(json_is_true(value) ? "true" : "false", preset) ==
+		    0;
+	if (json_is_array(value))
+		return json_array_size(value) == 0 && strcmp(preset, "[]") == 0;
+	snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
+	    json_integer_value(value));
+	return json_is_integer(value) && strcmp(number, preset) == 0;
 }

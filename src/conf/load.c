@@ -325,17 +325,17 @@ new_service(struct loader *l, const char *file)
 static bool
 put_spawn_rows(struct buf *text, json_t *json)
 {
-	bool ok = true;
-
-	for (const struct schema *row = schema_service; ok && row->path != NULL;
-	     row++) {
+	for (const struct schema *row = schema_service; row->path; row++) {
 		json_t *value = conf_json_at(json, row->path);
 
-		if (row->reload == SCHEMA_RESPAWN && value != NULL)
-			ok = buf_printf(text, "\n%s=", row->path) == 0 &&
-			    conf_json_text(value, text) == 0;
+		if (row->reload != SCHEMA_RESPAWN ||
+		    conf_json_is_preset(row, value))
+			continue;
+		if (buf_printf(text, "\n%s=", row->path) < 0 ||
+		    conf_json_text(value, text) < 0)
+			return false;
 	}
-	return ok;
+	return true;
 }
 
 /* Under a fixed key: the next control process compares with what it reads. */

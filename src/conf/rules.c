@@ -167,6 +167,10 @@ check_sandbox(const struct rules *r, const struct conf_service *s)
 		FAULT(r, s, "sandbox.network",
 		    "found false with listen: port; allowed true, or listen: "
 		    "unix or fd");
+	if (s->sandbox.seccomp_allow != 0 && !s->sandbox.seccomp)
+		FAULT(r, s, "sandbox.seccomp_allow",
+		    "found groups without a profile; allowed with seccomp: "
+		    "default");
 	if (s->needs_redis && r->conf->registry.kind == CONF_REGISTRY_NONE)
 		FAULT(r, s, "needs_redis",
 		    "found true with registry: none; allowed false, or "

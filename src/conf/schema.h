@@ -66,6 +66,7 @@ enum schema_type {
 	SCHEMA_NETWORKS,    /* struct conf */
 
 	SCHEMA_ALGORITHMS, /* unsigned: bits */
+	SCHEMA_CALLS,	   /* unsigned: bits of enum seccomp_group */
 	SCHEMA_FIELD,	   /* const char *: a header that drover may set */
 	SCHEMA_PASSED,	   /* const char *const *: likewise */
 	SCHEMA_COOKIE,	   /* const char * */

@@ -99,7 +99,10 @@ const struct schema schema_root[] = {
 	.preset = "managed",
 	.text = "managed: drover runs one itself, on a Unix socket. "
 		"redis://[user:password@]host[:port][/db]: one that runs "
-		"elsewhere. none: no registry." },
+		"elsewhere. sentinel://[user:password@]host[:port],...[/db]"
+		"?master=NAME: the one that up to 8 Sentinels name, with "
+		"&sentinel_user= and &sentinel_pass= where they ask for it. "
+		"none: no registry." },
 { "registry.cluster", SCHEMA_NODE, SCHEMA_DROVER, ROOT(registry.cluster),
 	.preset = "drover",
 	.text = "The name in the hash tag of all keys, so that several "
@@ -766,7 +769,8 @@ const struct schema schema_service[] = {
 
 { "sandbox", SCHEMA_GROUP,
 	.text = "What each copy is kept from. A setting that cannot be given "
-		"is a start error, unless optional is true." },
+		"is a start error; with optional: true the service runs without "
+		"it, and status shows it as unenforced." },
 { "sandbox.user", SCHEMA_TEXT, SCHEMA_RESPAWN, SERVICE(sandbox.user),
 	.max = 63, .derived = "the user that drover runs as",
 	.text = "Whom it runs as." },
@@ -781,6 +785,28 @@ const struct schema schema_service[] = {
 	.preset = "true",
 	.text = "Whether it reaches the network; false is not possible with "
 		"listen: port." },
+{ "sandbox.no_new_privs", SCHEMA_BOOL, SCHEMA_RESPAWN,
+	SERVICE(sandbox.no_new_privs), .preset = "false",
+	.text = "Whether no program that it executes gains rights, as setuid "
+		"ones do. Every other setting of this group implies it." },
+{ "sandbox.capabilities", SCHEMA_BOOL, SCHEMA_RESPAWN,
+	SERVICE(sandbox.capabilities), .preset = "true",
+	.text = "Whether it keeps the capabilities that drover has; false "
+		"takes all of them, from root too. With sandbox.user it has "
+		"none in any case." },
+{ "sandbox.seccomp", SCHEMA_FLAG, SCHEMA_RESPAWN, SERVICE(sandbox.seccomp),
+	.choices = "none|default", .preset = "none",
+	.text = "Which system calls it may make. With default those that no "
+		"service needs are refused: they fail with EPERM (socket "
+		"families with EAFNOSUPPORT, newer calls with ENOSYS), and a "
+		"call of another architecture ends the process." },
+{ "sandbox.seccomp_allow", SCHEMA_CALLS, SCHEMA_RESPAWN,
+	SERVICE(sandbox.seccomp_allow), .preset = "[]",
+	.text = "Groups of calls that the default profile refuses and this "
+		"service may make: filesystem (mount, chroot), namespaces, "
+		"kernel (modules, reboot, swap), clock, debug (ptrace, bpf, "
+		"perf), keyring, io_uring, sockets (raw packets and other "
+		"families), obsolete, newer." },
 { "sandbox.optional", SCHEMA_BOOL, SCHEMA_RESPAWN, SERVICE(sandbox.optional),
 	.preset = "false",
 	.text = "Whether it is started without what cannot be given." },

@@ -58,6 +58,7 @@ static const struct {
 	[SCHEMA_REGISTRY] =	{ read_registry,   write_registry },
 	[SCHEMA_NETWORKS] =	{ read_networks,   write_networks },
 	[SCHEMA_ALGORITHMS] =	{ read_algorithms, write_algorithms },
+	[SCHEMA_CALLS] =	{ read_calls,	   write_calls },
 	[SCHEMA_FIELD] =	{ read_field,	   write_text },
 	[SCHEMA_PASSED] =	{ read_passed,	   write_strings },
 	[SCHEMA_COOKIE] =	{ read_cookie,	   write_text },

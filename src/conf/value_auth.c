@@ -14,47 +14,24 @@
 /* In the order of their bits, CONF_HS256 first. */
 static const char *const algorithms[] = { "HS256", "RS256", "ES256" };
 
+static const char *
+algorithm(unsigned i)
+{
+	return i < ARRAY_LEN(algorithms) ? algorithms[i] : NULL;
+}
+
 bool
 read_algorithms(const struct value_site *site, const struct schema *row,
     const struct node *n, void *field)
 {
-	unsigned set = 0;
-
-	if (n->kind != NODE_LIST || n->n < row->min)
-		return value_refuse(site, row, n);
-	for (const struct node *e = n->first; e != NULL; e = e->next) {
-		unsigned bit = 0;
-
-		for (unsigned i = 0; i < ARRAY_LEN(algorithms); i++)
-			if (e->kind == NODE_STRING &&
-			    strcmp(algorithms[i], e->text) == 0)
-				bit = 1U << i;
-		if (bit == 0 || (set & bit))
-			return value_refuse(site, row, e);
-		set |= bit;
-	}
-	*(unsigned *)field = set;
-	return true;
+	return value_read_bits(site, row, n, algorithm, field);
 }
 
 json_t *
 write_algorithms(const struct schema *row, const void *field, bool *omit)
 {
-	unsigned set = *(const unsigned *)field;
-	json_t *list;
-
 	(void)row;
-	*omit = set == 0;
-	list = set != 0 ? json_array() : NULL;
-	for (unsigned i = 0; list != NULL && i < ARRAY_LEN(algorithms); i++) {
-		if (!(set & 1U << i) ||
-		    json_array_append_new(list, json_string(algorithms[i])) ==
-			0)
-			continue;
-		json_decref(list);
-		list = NULL;
-	}
-	return list;
+	return value_write_bits(algorithm, *(const unsigned *)field, omit);
 }
 
 static bool

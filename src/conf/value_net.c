@@ -260,32 +260,113 @@ write_networks(const struct schema *row, const void *field, bool *omit)
 
 /* --- registry ------------------------------------------------------------- */
 
-/* redis://[user:password@]host[:port][/db] */
-static bool
-is_redis_url(const char *text)
+/* Behind the last '@', if there is one. */
+static struct span
+behind_user(struct span s)
 {
-	struct span s = span_of(text), host, port, db = { 0 };
-	const char *at, *slash;
-	bool bracketed;
+	for (size_t i = s.n; i > 0; i--)
+		if (s.p[i - 1] == '@')
+			return (struct span){ s.p + i, s.n - i };
+	return s;
+}
+
+/* Cut s at c; what stands behind it. */
+static struct span
+cut_off(struct span *s, char c)
+{
+	const char *at = s->n > 0 ? memchr(s->p, c, s->n) : NULL;
+	struct span rest = { NULL, 0 };
+
+	if (at == NULL)
+		return rest;
+	rest.p = at + 1;
+	rest.n = s->n - (size_t)(at + 1 - s->p);
+	s->n = (size_t)(at - s->p);
+	return rest;
+}
+
+static bool
+is_database(struct span db)
+{
 	uint64_t number;
 
-	if (!span_starts(s, SPAN("redis://")) ||
-	    !value_is_url_path(text + strlen("redis:/"), 1024, true))
-		return false;
-	at = strrchr(text, '@');
-	s.p = at != NULL ? at + 1 : text + strlen("redis://");
-	s.n = strlen(s.p);
-	slash = memchr(s.p, '/', s.n);
-	if (slash != NULL) {
-		db = (struct span){ slash + 1, strlen(slash + 1) };
-		s.n = (size_t)(slash - s.p);
-	}
-	if (db.n > 0 && (str_u64(db, &number) < 0 || number > 65535))
-		return false;
+	return db.n == 0 || (str_u64(db, &number) == 0 && number <= 16383);
+}
+
+static bool
+is_server(struct span s)
+{
+	struct span host, port;
+	bool bracketed;
+
 	if (!split_port(s, &bracketed, &host, &port) ||
 	    (port.n > 0 && !is_port(port)))
 		return false;
 	return bracketed ? is_ip(AF_INET6, host) : is_host_name(host);
+}
+
+/* redis://[user:password@]host[:port][/db] */
+static bool
+is_redis_url(const char *text)
+{
+	struct span s = span_of(text), db;
+
+	if (!span_starts(s, SPAN("redis://")) ||
+	    !value_is_url_path(text + strlen("redis:/"), 1024, true))
+		return false;
+	s = behind_user(span_of(text + strlen("redis://")));
+	db = cut_off(&s, '/');
+	return is_database(db) && is_server(s);
+}
+
+static bool
+is_master_name(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!isalnum((unsigned char)name.p[i]) &&
+		    strchr("._-", name.p[i]) == NULL)
+			return false;
+	return name.n > 0 && name.n <= 63;
+}
+
+/* master=NAME once, and whom to be to the Sentinels. */
+static bool
+is_sentinel_query(struct span query)
+{
+	bool named = false;
+	struct span key;
+
+	while (span_next(&query, '&', &key)) {
+		struct span value = cut_off(&key, '=');
+
+		if (span_eq(key, SPAN("master")) && !named)
+			named = is_master_name(value);
+		else if (value.n == 0 ||
+		    (!span_eq(key, SPAN("sentinel_user")) &&
+			!span_eq(key, SPAN("sentinel_pass"))))
+			return false;
+	}
+	return named;
+}
+
+/* sentinel://[user:password@]host[:port][,...][/db]?master=NAME[&...] */
+static bool
+is_sentinel_url(const char *text)
+{
+	struct span s = span_of(text), query, db, host;
+	size_t n = 0;
+
+	if (!span_starts(s, SPAN("sentinel://")) ||
+	    !value_is_url_path(text + strlen("sentinel:/"), 1024, true))
+		return false;
+	s = span_of(text + strlen("sentinel://"));
+	query = cut_off(&s, '?');
+	s = behind_user(s);
+	db = cut_off(&s, '/');
+	while (span_next(&s, ',', &host))
+		if (++n > CONF_SENTINELS_MAX || !is_server(host))
+			return false;
+	return n > 0 && is_database(db) && is_sentinel_query(query);
 }
 
 /* The URL may hold a password: what was found is not repeated. */
@@ -294,12 +375,13 @@ refuse_registry(const struct value_site *site, const struct schema *row,
     const struct node *n)
 {
 	const char *found = "a URL that is none of Redis";
-	char allowed[128];
+	char allowed[256];
 
 	if (n->kind != NODE_STRING || strstr(n->text, "://") == NULL)
 		return value_refuse(site, row, n);
 	if (strncmp(n->text, "sentinel://", 11) == 0)
-		found = "a Sentinel's URL";
+		found = "a sentinel:// URL with a bad host, port, database, "
+			"master or key";
 	else if (strncmp(n->text, "rediss://", 9) == 0)
 		found = "a URL with TLS";
 	else if (strncmp(n->text, "redis://", 8) == 0)
@@ -322,7 +404,7 @@ read_registry(const struct value_site *site, const struct schema *row,
 		registry->kind = CONF_REGISTRY_MANAGED;
 	else if (strcmp(text, "none") == 0)
 		registry->kind = CONF_REGISTRY_NONE;
-	else if (is_redis_url(text)) {
+	else if (is_redis_url(text) || is_sentinel_url(text)) {
 		registry->kind = CONF_REGISTRY_URL;
 		registry->url = value_copy(site, row, n);
 		return registry->url != NULL;

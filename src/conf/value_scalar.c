@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "conf/conf.h"
 #include "conf/value_types.h"
+#include "model/seccomp.h"
 
 /* --- text ----------------------------------------------------------------- */
 
@@ -415,4 +416,64 @@ read_workers(const struct value_site *site, const struct schema *row,
 		return read_int(site, row, n, field);
 	*(unsigned *)field = cpus((unsigned)row->max);
 	return true;
+}
+
+/* --- sets of words -------------------------------------------------------- */
+
+bool
+value_read_bits(const struct value_site *site, const struct schema *row,
+    const struct node *n, const char *(*word)(unsigned i), unsigned *set)
+{
+	*set = 0;
+	if (n->kind != NODE_LIST || n->n < row->min)
+		return value_refuse(site, row, n);
+	for (const struct node *e = n->first; e != NULL; e = e->next) {
+		unsigned bit = 0;
+
+		for (unsigned i = 0; word(i) != NULL; i++)
+			if (e->kind == NODE_STRING &&
+			    strcmp(word(i), e->text) == 0)
+				bit = 1U << i;
+		if (bit == 0 || (*set & bit))
+			return value_refuse(site, row, e);
+		*set |= bit;
+	}
+	return true;
+}
+
+json_t *
+value_write_bits(const char *(*word)(unsigned i), unsigned set, bool *omit)
+{
+	json_t *list;
+
+	*omit = set == 0;
+	list = set != 0 ? json_array() : NULL;
+	for (unsigned i = 0; list != NULL && word(i) != NULL; i++) {
+		if (!(set & 1U << i) ||
+		    json_array_append_new(list, json_string(word(i))) == 0)
+			continue;
+		json_decref(list);
+		list = NULL;
+	}
+	return list;
+}
+
+static const char *
+group_of_calls(unsigned i)
+{
+	return i < SECCOMP_NGROUPS ? seccomp_groups[i].name : NULL;
+}
+
+bool
+read_calls(const struct value_site *site, const struct schema *row,
+    const struct node *n, void *field)
+{
+	return value_read_bits(site, row, n, group_of_calls, field);
+}
+
+json_t *
+write_calls(const struct schema *row, const void *field, bool *omit)
+{
+	(void)row;
+	return value_write_bits(group_of_calls, *(const unsigned *)field, omit);
 }

@@ -20,9 +20,9 @@ typedef json_t *value_writer(
 /* scalars: value_scalar.c */
 value_reader read_text, read_path, read_file_path, read_name, read_node,
     read_bool, read_flag, read_enum, read_int, read_duration, read_size,
-    read_percent, read_signal, read_workers;
+    read_percent, read_signal, read_workers, read_calls;
 value_writer write_text, write_bool, write_flag, write_enum, write_int,
-    write_duration, write_size, write_percent, write_signal;
+    write_duration, write_size, write_percent, write_signal, write_calls;
 
 /* what the network knows: value_net.c */
 value_reader read_address, read_host, read_url_path, read_networks,
@@ -55,6 +55,12 @@ const char *value_copy(const struct value_site *site, const struct schema *row,
 /* A list of strings, NULL at the end; NULL after a fault. */
 const char *const *value_copy_list(const struct value_site *site,
     const struct schema *row, const struct node *n);
+
+/* A list of different words as bits; word() ends with NULL. */
+bool value_read_bits(const struct value_site *site, const struct schema *row,
+    const struct node *n, const char *(*word)(unsigned i), unsigned *set);
+json_t *value_write_bits(
+    const char *(*word)(unsigned i), unsigned set, bool *omit);
 
 /* Whether it stands in the list before n. */
 bool value_stands_before(const struct node *list, const struct node *n);

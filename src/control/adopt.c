@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "control/bounds.h"
 #include "control/enroll.h"
 #include "control/health.h"
 #include "control/note.h"
@@ -22,6 +23,7 @@ struct orphan {
 	struct link link;
 	uint64_t id;
 	pid_t pid;
+	unsigned missing;
 	uint64_t started_wall;
 	bool known; /* the note could be read */
 	struct note note;
@@ -41,6 +43,7 @@ adopt_keep(struct control *c, const struct herd_child *child)
 		return; /* the herd still has it; the next control asks again */
 	o->id = child->id;
 	o->pid = child->pid;
+	o->missing = child->missing;
 	o->started_wall = child->started_wall_ms;
 	o->known = note_parse(&o->note, child->note, child->note_len) == 0;
 	o->exited = child->exited;
@@ -96,6 +99,7 @@ fill(struct replica *r, const struct orphan *o)
 
 	r->child = o->id;
 	r->pid = o->pid;
+	r->missing = bounds_not_given(r, o->missing);
 	memcpy(r->address, n->address, sizeof(r->address));
 	r->port = n->port;
 	r->cell = n->cell;

@@ -301,7 +301,7 @@ on_fd(void *owner, const char *name, int fd)
 }
 
 static void
-on_spawned(void *owner, uint64_t id, pid_t pid)
+on_spawned(void *owner, uint64_t id, pid_t pid, unsigned missing)
 {
 	struct control *c = owner;
 	struct replica *r = replica_by_child(c, id);
@@ -310,7 +310,7 @@ on_spawned(void *owner, uint64_t id, pid_t pid)
 	if (r != NULL && r->service->redis)
 		enroll_redis_spawned(c);
 	if (r != NULL)
-		replica_spawned(r, pid);
+		replica_spawned(r, pid, missing);
 	if (w != NULL)
 		workers_spawned(w, pid);
 }

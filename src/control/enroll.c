@@ -34,10 +34,14 @@ on_state(void *owner, enum registry_state state, const char *reason)
 		.from = registry_state_name(c->enroll.state),
 		.to = registry_state_name(state),
 		.cause = reason[0] != '\0' ? reason : NULL,
+		.ms = loop_now(c->loop) - c->enroll.since,
+		.logged = true, /* by the registry */
 	};
 
-	if (state != c->enroll.state)
+	if (state != c->enroll.state) {
 		event_post(c, &note);
+		c->enroll.since = loop_now(c->loop);
+	}
 	c->enroll.state = state;
 	if (!was_up && state == REGISTRY_UP)
 		service_consider_all(c);
@@ -105,6 +109,7 @@ enroll_open(struct control *c, struct err *err)
 	if (c->enroll.registry == NULL)
 		return -EINVAL;
 	c->enroll.state = registry_state(c->enroll.registry);
+	c->enroll.since = loop_now(c->loop);
 	return 0;
 }
 

@@ -70,7 +70,8 @@ event_post(struct control *c, const struct event_note *note)
 	uint64_t id = c->events.next++;
 	char **slot = &c->events.ring[id % CONTROL_EVENTS];
 
-	log_note(note);
+	if (!note->logged)
+		log_note(note);
 	free(*slot);
 	*slot = encode(id, note);
 	if (*slot == NULL)

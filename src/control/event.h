@@ -20,6 +20,7 @@ struct event_note {
 	const char *from, *to; /* or NULL */
 	const char *cause;     /* or NULL */
 	uint64_t ms;	       /* how long it was in `from` */
+	bool logged;	       /* its line stands in the log already */
 };
 
 void event_init(struct control *c);

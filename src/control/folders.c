@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 
+#define _GNU_SOURCE
+
 #include "control/folders.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -93,6 +97,44 @@ folders_order(const struct replica *r, const struct folders *f,
 	spec->writable = writable;
 	folders_worker_identity(
 	    r->service->control->conf, &uid, &spec->shared_gid);
+	return 0;
+}
+
+static const char *
+user_name(uid_t uid, char *out, size_t size)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw != NULL)
+		snprintf(out, size, "%s", pw->pw_name);
+	else
+		snprintf(out, size, "uid %u", (unsigned)uid);
+	return out;
+}
+
+int
+folders_check(const char *key, const char *path, bool writes, struct err *err)
+{
+	char owner[64], us[64];
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return 0; /* whoever makes it says why it cannot be made */
+	user_name(st.st_uid, owner, sizeof(owner));
+	user_name(geteuid(), us, sizeof(us));
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, -ENOTDIR, "directories.%s: %s is no folder",
+		    key, path);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return err_set(err, -EPERM,
+		    "directories.%s: %s belongs to %s, and drover runs as %s: "
+		    "run it as %s, or give the folder away",
+		    key, path, owner, us, owner);
+	if (writes && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
+		return err_set(err, -EACCES,
+		    "directories.%s: %s belongs to %s, and drover runs as %s, "
+		    "which may not write there",
+		    key, path, owner, us);
 	return 0;
 }
 

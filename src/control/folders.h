@@ -42,6 +42,14 @@ int folders_order(const struct replica *r, const struct folders *f,
     struct arena *arena, struct spawn_spec *spec) MUST_CHECK;
 
 /* The folders that others' folders stand in; made at the start. */
+/*
+ * Whether the folder that a key of `directories` names is one that we may use:
+ * not there yet, or of our own user, or root's and, with `writes`, writable.
+ * -EPERM or -EACCES with the key, the path and its owner.
+ */
+int folders_check(
+    const char *key, const char *path, bool writes, struct err *err) MUST_CHECK;
+
 int folders_make_roots(const struct conf *conf, struct err *err) MUST_CHECK;
 
 /* This incarnation's own, when it is gone. */

@@ -110,6 +110,7 @@ take_child(struct herd *h, const struct keeper_msg *m)
 		.exited = m->exited,
 		.exit = m->exit,
 		.tail = m->bytes,
+		.missing = m->number,
 	};
 
 	h->ops->child(h->owner, &child);
@@ -129,6 +130,7 @@ take_ready(struct herd *h, const struct keeper_msg *m)
 		.cgroup_cpu = (m->host & KEEPER_HOST_CPU) != 0,
 		.cgroup_pids = (m->host & KEEPER_HOST_PIDS) != 0,
 		.namespaces = (m->host & KEEPER_HOST_NAMESPACES) != 0,
+		.filters = h->version >= 4,
 	};
 	h->ops->ready(h->owner);
 }
@@ -223,7 +225,7 @@ take(struct herd *h, const struct keeper_msg *m, int *fds, unsigned nfds)
 		take_ready(h, m);
 		break;
 	case KEEPER_MSG_SPAWNED:
-		h->ops->spawned(h->owner, m->id, m->pid);
+		h->ops->spawned(h->owner, m->id, m->pid, m->number);
 		break;
 	case KEEPER_MSG_SPAWN_FAILED:
 		h->ops->spawn_failed(h->owner, m->id, -(int)m->number, m->text);
@@ -424,7 +426,8 @@ herd_spawn(struct herd *h, const struct spawn_spec *spec, const int *fds)
 {
 	const struct keeper_msg m = { .type = KEEPER_MSG_SPAWN,
 		.spec = *spec,
-		.note = { spec->note, spec->note_len } };
+		.note = { spec->note, spec->note_len },
+		.filter = { spec->filter, spec->filter_len } };
 	int r = order(h, &m, fds, spec->nfds);
 
 	if (r == 0 && spec->id > h->last_id)

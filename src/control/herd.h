@@ -33,6 +33,7 @@ struct herd_child {
 	bool exited; /* while nobody was there to hear it: exit and tail say */
 	struct spawn_exit exit;
 	struct span tail; /* its last lines, at most 1 KiB */
+	unsigned missing; /* enum spawn_missing */
 };
 
 struct herd_host { /* what the keeper can enforce here */
@@ -40,6 +41,7 @@ struct herd_host { /* what the keeper can enforce here */
 	bool cgroup_cpu;
 	bool cgroup_pids;
 	bool namespaces; /* private_tmp, read_only, no_network */
+	bool filters;	 /* the keeper knows of filters of system calls */
 };
 
 struct herd_line { /* one line of output */
@@ -54,7 +56,8 @@ struct herd_ops {
 	void (*fd)(void *owner, const char *name, int fd); /* now owner's */
 	void (*ready)(void *owner); /* the manifest is complete */
 
-	void (*spawned)(void *owner, uint64_t id, pid_t pid);
+	/* missing: enum spawn_missing, where the spec said optional. */
+	void (*spawned)(void *owner, uint64_t id, pid_t pid, unsigned missing);
 	/* It never ran: a negative errno; stage is "fork", "user", "exec", ...
 	 */
 	void (*spawn_failed)(

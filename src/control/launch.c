@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "base/arena.h"
 #include "base/fd.h"
 #include "conf/expand.h"
+#include "control/bounds.h"
 #include "control/folders.h"
 #include "control/listeners.h"
 #include "control/note.h"
@@ -36,6 +36,7 @@ struct order {
 	size_t nenv;
 	int listen_fd;
 	char note[NOTE_MAX];
+	struct bounds bounds;
 };
 
 /* --- addresses ------------------------------------------------------------ */
@@ -265,48 +266,7 @@ set_argv(struct order *o, const char *const *command)
 	return 0;
 }
 
-/* --- who it runs as, and in what bounds ----------------------------------- */
-
-int
-launch_identity(
-    const struct conf_service *spec, uid_t *uid, gid_t *gid, struct err *err)
-{
-	struct passwd *pw;
-
-	*uid = geteuid();
-	*gid = getegid();
-	if (spec->sandbox.user == NULL)
-		return 0;
-	pw = getpwnam(spec->sandbox.user);
-	if (pw == NULL && spec->sandbox.optional)
-		return 0;
-	if (pw == NULL)
-		return err_set(
-		    err, -ENOENT, "no user %s here", spec->sandbox.user);
-	*uid = pw->pw_uid;
-	*gid = pw->pw_gid;
-	return 0;
-}
-
-static void
-set_bounds(struct order *o)
-{
-	const struct conf_service *conf = o->r->process_conf;
-	const struct conf_sandbox *box = &conf->sandbox;
-	struct spawn_spec *spec = &o->spec;
-
-	spec->no_new_privs = box->user != NULL || box->private_tmp ||
-	    box->read_only || !box->network;
-	spec->drop_capabilities = box->user != NULL;
-	spec->private_tmp = box->private_tmp;
-	spec->read_only = box->read_only;
-	spec->no_network = !box->network;
-	spec->optional = box->optional;
-	spec->memory = conf->resources.memory;
-	spec->cpu_percent = conf->resources.cpu_percent;
-	spec->processes = conf->resources.processes;
-	spec->files = conf->resources.files;
-}
+/* --- the order of stops --------------------------------------------------- */
 
 /* Later in the order of dependencies is stopped earlier. */
 static unsigned
@@ -349,8 +309,7 @@ fill(struct order *o, const char *const *command, struct err *err)
 	int x = folders_name(r, &folders, err);
 
 	if (x == 0)
-		x = launch_identity(
-		    r->process_conf, &spec->uid, &spec->gid, err);
+		x = bounds_set(r, &o->bounds, spec, err);
 	if (x < 0)
 		return x;
 	spec->slot = r->id;
@@ -359,7 +318,6 @@ fill(struct order *o, const char *const *command, struct err *err)
 	if (spec->directory == NULL)
 		spec->directory = arena_copy(&o->arena, span_of(folders.state));
 	spec->umask = 0007; /* a socket is for the workers' group, too */
-	set_bounds(o);
 	set_stop(o);
 	x = folders_order(r, &folders, &o->arena, spec);
 	if (x == 0)

@@ -28,8 +28,4 @@ void launch_signal(struct replica *r, int signo, bool group);
 /* The process is gone: address and cell go to the ghosts, the record goes. */
 void launch_release(struct replica *r);
 
-/* The uid and gid a service runs under; -ENOENT for an unknown user. */
-int launch_identity(const struct conf_service *spec, uid_t *uid, gid_t *gid,
-    struct err *err) MUST_CHECK;
-
 #endif /* CONTROL_LAUNCH_H */

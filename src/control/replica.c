@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "control/bounds.h"
 #include "control/event.h"
 #include "control/health.h"
 #include "control/note.h"
@@ -302,10 +303,26 @@ replica_ready(const struct replica *r)
 
 /* --- what the herd says --------------------------------------------------- */
 
-void
-replica_spawned(struct replica *r, pid_t pid)
+/* Once for each change of it, not for each process. */
+static void
+say_missing(const struct replica *r, unsigned missing)
 {
+	char names[160];
+
+	if (missing != 0 && missing != r->missing)
+		log_warn(r->id,
+		    "started without what this host cannot give: "
+		    "%s",
+		    bounds_text(missing, names, sizeof(names)));
+}
+
+void
+replica_spawned(struct replica *r, pid_t pid, unsigned missing)
+{
+	missing = bounds_not_given(r, missing);
+	say_missing(r, missing);
 	r->pid = pid;
+	r->missing = missing;
 	r->spawned = loop_now(r->service->control->loop);
 	r->oversize = false;
 	if (replica_state(r) == INSTANCE_STARTING)

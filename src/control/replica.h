@@ -36,7 +36,7 @@ enum instance_state replica_state(const struct replica *r);
 bool replica_ready(const struct replica *r);
 
 /* What the herd says of its process. */
-void replica_spawned(struct replica *r, pid_t pid);
+void replica_spawned(struct replica *r, pid_t pid, unsigned missing);
 void replica_spawn_failed(struct replica *r, int error, const char *stage);
 void replica_exited(
     struct replica *r, const struct spawn_exit *exit, struct span tail);

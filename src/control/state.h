@@ -82,6 +82,7 @@ struct replica {
 	/* The process. */
 	uint64_t child;		   /* its id in the herd; 0: none */
 	pid_t pid;		   /* 0 until spawned */
+	unsigned missing;	   /* enum spawn_missing */
 	char address[ADDRESS_MAX]; /* "unix:/..." or "127.0.0.1:2000" */
 	unsigned port;		   /* taken from the range; 0: none */
 	int cell;		   /* scoreboard endpoint cell; -1: none */
@@ -212,7 +213,8 @@ struct worker {
 	 */
 	uint64_t applied;
 	unsigned restarts;
-	uint64_t since; /* loop time of the last change of state */
+	uint64_t since;	   /* loop time of the last change of state */
+	char refused[320]; /* the snapshot that it did not take, and why */
 };
 
 /* Connected to control.sock, and not yet known by its HELLO. */
@@ -310,6 +312,8 @@ struct control {
 		int listen_fd;
 		struct loop_io accept;
 		struct list strangers; /* connected, no hello yet */
+		unsigned hung_up_on;   /* and not told of */
+		uint64_t said;	       /* when the last was told of */
 		struct list listeners;
 		struct loop_timer beat;
 		uint64_t beat_at; /* clock_ms() of the last one */
@@ -375,7 +379,8 @@ struct control {
 		struct conf_service
 		    redis_spec; /* the managed one, as service */
 		enum registry_state state;
-		bool link; /* Redis answers */
+		uint64_t since; /* on the loop's clock */
+		bool link;	/* Redis answers */
 	} enroll;
 
 	struct loop_timer sample; /* each second */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "control/bounds.h"
 #include "control/control.h"
 #include "control/enroll.h"
 #include "control/replica.h"
@@ -128,12 +129,19 @@ instances_of(const struct service *s)
 
 /* --- services ------------------------------------------------------------- */
 
+static void
+append_text(void *list, const char *text)
+{
+	json_array_append_new(list, json_string(text));
+}
+
 static json_t *
 unenforced(const struct service *s)
 {
 	const struct herd_host *host = herd_host(s->control->herd);
 	const struct conf_resources *res = &s->spec->resources;
 	json_t *list = json_array();
+	unsigned missing = 0;
 
 	if (res->memory > 0 && !host->cgroup_memory)
 		json_array_append_new(list, json_string("memory"));
@@ -141,6 +149,9 @@ unenforced(const struct service *s)
 		json_array_append_new(list, json_string("cpu"));
 	if (res->processes > 0 && !host->cgroup_pids)
 		json_array_append_new(list, json_string("processes"));
+	LIST_EACH (r, &s->replicas, struct replica, link)
+		missing |= r->pid > 0 ? r->missing : 0;
+	bounds_each(missing, append_text, list);
 	return list;
 }
 
@@ -261,8 +272,9 @@ registry_json(struct control *c)
 
 	put(o, "state", json_string(state));
 	put(o, "reason",
-	    json_string(
-		c->enroll.state == REGISTRY_DOWN ? enroll_reason(c) : ""));
+	    json_string(c->enroll.state == REGISTRY_DOWN
+		    ? enroll_reason(c)
+		    : registry_reason(c->enroll.registry)));
 	if (s != NULL && s->redis)
 		put(o, "redis", service_json(s));
 	return o;
@@ -289,6 +301,9 @@ workers_json(struct control *c)
 		put(o, "connections", json_integer((json_int_t)v.connections));
 		put(o, "requests", json_integer((json_int_t)v.requests));
 		put(o, "generation", json_integer((json_int_t)v.generation));
+		put(o, "refused",
+		    w->refused[0] != '\0' ? json_string(w->refused)
+					  : json_null());
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -324,6 +339,29 @@ control_status(struct control *c)
 	return o;
 }
 
+static void
+mask(struct redis_url *url)
+{
+	if (url->password[0] != '\0')
+		str_cut(url->password, sizeof(url->password), "***");
+}
+
+static json_t *
+masked_sentinels(const char *text)
+{
+	char out[REDIS_URL_MAX];
+	struct redis_sentinels list;
+	struct redis_url url;
+
+	if (redis_sentinels_parse(&list, &url, span_of(text), NULL) < 0)
+		return json_null();
+	mask(&url);
+	mask(&list.at[0]);
+	return redis_sentinels_text(&list, &url, out, sizeof(out)) < 0
+	    ? json_null()
+	    : json_string(out);
+}
+
 /* The URL without its password; what cannot be read is left out whole. */
 static json_t *
 masked_url(const char *text)
@@ -331,11 +369,13 @@ masked_url(const char *text)
 	char out[REDIS_URL_MAX];
 	struct redis_url url;
 
+	if (redis_sentinels_are_in(span_of(text)))
+		return masked_sentinels(text);
 	if (redis_url_parse(&url, span_of(text), NULL) < 0)
 		return json_null();
 	if (url.password[0] == '\0')
 		return json_string(text);
-	str_cut(url.password, sizeof(url.password), "***");
+	mask(&url);
 	return redis_url_text(&url, out, sizeof(out)) < 0 ? json_null()
 							  : json_string(out);
 }

@@ -22,13 +22,13 @@
 #include "control/records.h"
 #include "control/replica.h"
 #include "control/scaling.h"
+#include "control/strangers.h"
 #include "control/upgrade.h"
 #include "link/address.h"
 #include "link/worker_msg.h"
 #define LOG_SUBSYSTEM "control"
 #include "base/log.h"
 
-#define STRANGERS_MAX 64
 #define SPARE_MIN 8 /* places for those that drain, at least */
 #define BOARD_NAME "scoreboard"
 
@@ -162,20 +162,11 @@ workers_by_child(struct control *c, uint64_t child)
 	return NULL;
 }
 
-/* Who said hello before the keeper told of it is looked at again. */
-static void
-look_at_strangers(struct control *c)
-{
-	LIST_EACH (s, &c->workers.strangers, struct stranger, link)
-		if (loop_io_want(&s->io, LOOP_READ) < 0)
-			log_warn("control.sock", "no memory for a stranger");
-}
-
 void
 workers_spawned(struct worker *w, pid_t pid)
 {
 	w->pid = pid;
-	look_at_strangers(w->control);
+	strangers_look(w->control);
 }
 
 /* It holds nothing any more: drains need not wait for it. */
@@ -190,8 +181,9 @@ forget_process(struct worker *w)
 	w->child = 0;
 	w->pid = 0;
 	w->applied = UINT64_MAX;
+	w->refused[0] = '\0';
 	publish_sweep(c);
-	look_at_strangers(c);
+	strangers_look(c);
 }
 
 void
@@ -235,12 +227,15 @@ on_message(struct worker *w, const struct worker_msg *m)
 	switch (m->type) {
 	case WORKER_ACK:
 		w->applied = m->generation;
+		w->refused[0] = '\0';
 		if (instance_state(w->in) != INSTANCE_READY)
 			instance_post(w->in, INSTANCE_EV_PASSED);
 		publish_sweep(c);
 		break;
 	case WORKER_REFUSED:
 		log_error(w->slot, "refused generation %llu: %s",
+		    (unsigned long long)m->generation, m->text);
+		snprintf(w->refused, sizeof(w->refused), "generation %llu: %s",
 		    (unsigned long long)m->generation, m->text);
 		break;
 	case WORKER_ENDPOINT_DOWN:
@@ -282,15 +277,22 @@ on_worker_io(void *arg, unsigned what)
 	}
 }
 
-static void
-welcome(struct control *c, struct worker *w, const struct worker_msg *hello)
+void
+workers_welcome(struct worker *w, int fd, const struct worker_msg *hello)
 {
+	struct control *c = w->control;
 	const struct worker_msg m = {
 		.type = WORKER_WELCOME,
 		.version = hello->version,
 		.index = w->n,
 	};
 
+	workers_hang_up(w);
+	loop_io_init(&w->io, c->loop, fd, on_worker_io, w);
+	if (loop_io_want(&w->io, LOOP_READ) < 0) {
+		workers_hang_up(w);
+		return;
+	}
 	if (hello->generation > 0)
 		w->applied = hello->generation;
 	publish_seen(c, hello->generation);
@@ -301,136 +303,6 @@ welcome(struct control *c, struct worker *w, const struct worker_msg *hello)
 	}
 	if (hello->generation < c->publish.generation)
 		publish_send(c, w); /* else a newer one is on its way */
-}
-
-/* --- strangers ------------------------------------------------------------ */
-
-static void
-on_stranger_free(void *arg)
-{
-	free(arg);
-}
-
-static void
-let_go(struct stranger *s)
-{
-	list_remove(&s->link);
-	loop_io_done(&s->io);
-	loop_defer(s->control->loop, &s->later, on_stranger_free, s);
-}
-
-static pid_t
-pid_of(const struct stranger *s)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	if (getsockopt(s->io.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return -1;
-	return peer.pid;
-}
-
-static struct worker *
-recognise(struct stranger *s, const struct worker_msg *hello)
-{
-	struct control *c = s->control;
-	struct worker *w;
-
-	if (hello->type != WORKER_HELLO || hello->index >= c->workers.n)
-		return NULL;
-	w = &c->workers.all[hello->index];
-	return w->pid > 0 && pid_of(s) == w->pid ? w : NULL;
-}
-
-/* It may be one that was ordered, and whose pid the keeper is yet to tell. */
-static bool
-may_be_early(const struct stranger *s)
-{
-	const struct control *c = s->control;
-	pid_t pid = pid_of(s);
-	bool pending = false;
-
-	for (unsigned i = 0; i < c->workers.n; i++) {
-		const struct worker *w = &c->workers.all[i];
-
-		if (w->pid == pid)
-			return false;
-		pending |= w->child != 0 && w->pid == 0;
-	}
-	return pending;
-}
-
-static void
-on_stranger_io(void *arg, unsigned what)
-{
-	struct stranger *s = arg;
-	struct control *c = s->control;
-	struct worker_msg m = { 0 };
-	int fds[WORKER_MSG_FDS], fd = s->io.fd;
-	unsigned nfds = 0;
-	struct err err = { "" };
-	struct worker *w;
-	int r;
-
-	(void)what;
-	if (may_be_early(s)) {
-		(void)loop_io_want(&s->io, 0);
-		return;
-	}
-	r = worker_msg_recv(fd, &m, fds, &nfds, &err);
-	if (r == -EAGAIN)
-		return;
-	for (unsigned i = 0; i < nfds; i++)
-		fd_close(&fds[i]);
-	w = r > 0 ? recognise(s, &m) : NULL;
-	let_go(s);
-	if (w == NULL) {
-		log_warn("control.sock", "hung up on a stranger: %s",
-		    err.text[0] != '\0' ? err.text : "not one of our workers");
-		fd_close(&fd);
-		return;
-	}
-	workers_hang_up(w);
-	loop_io_init(&w->io, c->loop, fd, on_worker_io, w);
-	if (loop_io_want(&w->io, LOOP_READ) < 0)
-		workers_hang_up(w);
-	else
-		welcome(c, w, &m);
-}
-
-static unsigned
-count_strangers(const struct control *c)
-{
-	unsigned n = 0;
-
-	LIST_EACH (s, &c->workers.strangers, struct stranger, link)
-		n++;
-	return n;
-}
-
-static void
-on_accept(void *arg, unsigned what)
-{
-	struct control *c = arg;
-	int fd = accept4(
-	    c->workers.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct stranger *s;
-
-	(void)what;
-	if (fd < 0)
-		return;
-	s = count_strangers(c) < STRANGERS_MAX ? calloc(1, sizeof(*s)) : NULL;
-	if (s == NULL) {
-		fd_close(&fd);
-		return;
-	}
-	s->control = c;
-	list_push(&c->workers.strangers, &s->link);
-	loop_io_init(&s->io, c->loop, fd, on_stranger_io, s);
-	if (loop_io_want(&s->io, LOOP_READ) < 0) {
-		let_go(s);
-		fd_close(&fd);
-	}
 }
 
 /* --- open and close ------------------------------------------------------- */
@@ -456,8 +328,8 @@ listen_for_workers(struct control *c, struct err *err)
 	    chmod(a.u.un.sun_path, 0666) < 0 ||
 	    listen(c->workers.listen_fd, SCOREBOARD_WORKERS) < 0)
 		return err_errno(err, -errno, "cannot listen on %s", text);
-	loop_io_init(
-	    &c->workers.accept, c->loop, c->workers.listen_fd, on_accept, c);
+	loop_io_init(&c->workers.accept, c->loop, c->workers.listen_fd,
+	    strangers_accept, c);
 	return loop_io_want(&c->workers.accept, LOOP_READ);
 }
 
@@ -553,12 +425,7 @@ workers_close(struct control *c)
 		instance_free(w->in);
 		loop_timer_done(&w->deadline);
 	}
-	LIST_EACH_SAFE (s, &c->workers.strangers, struct stranger, link) {
-		int fd = s->io.fd;
-
-		let_go(s);
-		fd_close(&fd);
-	}
+	strangers_close(c);
 	loop_io_done(&c->workers.accept);
 	fd_close(&c->workers.listen_fd);
 	loop_timer_done(&c->workers.beat);

@@ -53,6 +53,10 @@ void workers_again(struct worker *w);
 
 void workers_hang_up(struct worker *w); /* it will connect again */
 
+/* fd is its connection from here on. */
+struct worker_msg;
+void workers_welcome(struct worker *w, int fd, const struct worker_msg *hello);
+
 /* What the herd says. */
 struct worker *workers_by_child(struct control *c, uint64_t child);
 void workers_spawned(struct worker *w, pid_t pid);

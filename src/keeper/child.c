@@ -22,6 +22,13 @@
 #define SWEEP_AGAIN_MS 10
 #define LEAF_MAX 24
 
+_Static_assert((int)SANDBOX_NO_PRIVATE_TMP == (int)SPAWN_NO_PRIVATE_TMP &&
+	(int)SANDBOX_NO_READ_ONLY == (int)SPAWN_NO_READ_ONLY &&
+	(int)SANDBOX_NO_NETWORK == (int)SPAWN_NO_NETWORK &&
+	(int)SANDBOX_NO_CAPABILITIES == (int)SPAWN_NO_CAPABILITIES &&
+	(int)SANDBOX_NO_FILTER == (int)SPAWN_NO_SECCOMP,
+    "link does not know proc");
+
 struct child *
 child_find(struct keeper *k, uint64_t id)
 {
@@ -103,7 +110,7 @@ tell_failure(struct keeper *k, uint64_t id, int error, const char *stage)
 static void
 read_report(struct child *c)
 {
-	const struct keeper_msg m = {
+	struct keeper_msg m = {
 		.type = KEEPER_MSG_SPAWNED, .id = c->id, .pid = c->process.pid
 	};
 	int r;
@@ -123,6 +130,8 @@ read_report(struct child *c)
 	}
 	loop_io_done(&c->report);
 	c->runs = r > 0;
+	c->missing |= c->process.missing;
+	m.number = c->missing;
 	if (c->runs)
 		client_tell(c->keeper, &m, -1);
 	else
@@ -188,6 +197,7 @@ child_new(struct keeper *k, const struct spawn_spec *spec)
 		return NULL;
 	c->keeper = k;
 	c->id = spec->id;
+	c->missing = spec->missing;
 	c->rank = spec->rank;
 	c->stop_signal = spec->stop_signal;
 	c->stop_timeout_ms = spec->stop_timeout_ms;
@@ -285,6 +295,8 @@ fork_child(struct child *c, const struct spawn_spec *spec, const int *fds,
 			.drop_capabilities = spec->drop_capabilities,
 			.optional = spec->optional,
 			.writable = spec->writable,
+			.filter = spec->filter,
+			.filter_len = spec->filter_len,
 		},
 	};
 
@@ -337,8 +349,19 @@ make_folders(const struct spawn_spec *spec)
 		      : r;
 }
 
-void
-child_spawn(struct keeper *k, const struct spawn_spec *spec, const int *fds,
+/* Whom only root can make it: where it may, it runs as we do. */
+static void
+spare_user(struct spawn_spec *spec)
+{
+	if (!spec->optional || spec->uid == (uid_t)-1 || geteuid() == 0 ||
+	    spec->uid == geteuid())
+		return;
+	spec->uid = (uid_t)-1;
+	spec->missing |= SPAWN_NO_USER;
+}
+
+static void
+start(struct keeper *k, const struct spawn_spec *spec, const int *fds,
     unsigned nfds)
 {
 	int ends[2] = { -1, -1 }, r;
@@ -378,6 +401,16 @@ child_spawn(struct keeper *k, const struct spawn_spec *spec, const int *fds,
 	log_warn(spec->slot, "cannot start: %s: %s", stage, strerror(-r));
 	child_free(c); /* a fork without its go exits by itself */
 	tell_failure(k, spec->id, r, stage);
+}
+
+void
+child_spawn(struct keeper *k, const struct spawn_spec *spec, const int *fds,
+    unsigned nfds)
+{
+	struct spawn_spec given = *spec;
+
+	spare_user(&given);
+	start(k, &given, fds, nfds);
 }
 
 /* --- death ---------------------------------------------------------------- */

@@ -156,6 +156,7 @@ client_child(const struct child *c)
 		.exited = !c->alive,
 		.exit = c->exit,
 		.bytes = { c->tail, c->tail_len },
+		.number = c->missing,
 	};
 }
 

@@ -369,6 +369,7 @@ restore_child(struct restore *r, const struct keeper_msg *m, struct err *err)
 	c->streams[0].fd = c->streams[1].fd = -1;
 	c->alive = !m->exited;
 	c->exit = m->exit;
+	c->missing = m->number;
 	c->slot = slot_ref(&k->output, m->text);
 	list_push(&k->children, &c->link);
 	k->nchildren++;

@@ -70,10 +70,11 @@ struct child {
 	uint64_t id;
 	uint64_t started_ms; /* wall */
 	struct process process;
-	size_t recorded; /* its place in the record */
-	bool alive;	 /* not reaped yet */
-	bool runs;	 /* the exec is done */
-	int error;	 /* the stage that failed, else 0 */
+	size_t recorded;  /* its place in the record */
+	bool alive;	  /* not reaped yet */
+	bool runs;	  /* the exec is done */
+	int error;	  /* the stage that failed, else 0 */
+	unsigned missing; /* enum spawn_missing */
 	char stage[PROCESS_STAGE];
 	struct loop_io report;
 	struct stream streams[2]; /* stdout, stderr */

@@ -47,6 +47,7 @@ static const struct field fields[] = {
 	F(CHILD,	1, U32,	 exit.signal,		0),
 	F(CHILD,	1, U64,	 exit.at_wall_ms,	0),
 	F(CHILD,	1, BYTES, bytes,		KEEPER_TAIL_MAX),
+	F(CHILD,	4, U32,	 number,		63),
 	F(FD,		1, TEXT, text,			SPAWN_NAME_MAX),
 	F(READY,	1, U64,	 id,			0),
 	F(READY,	1, U32,	 pid,			0),
@@ -54,6 +55,7 @@ static const struct field fields[] = {
 	F(READY,	1, U32,	 host,			15),
 	F(SPAWNED,	1, U64,	 id,			0),
 	F(SPAWNED,	1, U32,	 pid,			0),
+	F(SPAWNED,	4, U32,	 number,		63),
 	F(SPAWN_FAILED,	1, U64,	 id,			0),
 	F(SPAWN_FAILED,	1, U32,	 number,		4095),
 	F(SPAWN_FAILED,	1, TEXT, text,			SPAWN_NAME_MAX),
@@ -96,6 +98,8 @@ static const struct field fields[] = {
 	F(SPAWN,	2, LIST, spec.owned,		KEEPER_WRITABLE_MAX),
 	F(SPAWN,	2, LIST, spec.shared,		KEEPER_WRITABLE_MAX),
 	F(SPAWN,	2, U32,	 spec.shared_gid,	0),
+	F(SPAWN,	4, BYTES, filter,		SPAWN_FILTER_MAX),
+	F(SPAWN,	4, U32,	 spec.missing,		63),
 	F(NOTE,		1, U64,	 id,			0),
 	F(NOTE,		1, BYTES, note,			SPAWN_NOTE_MAX),
 	F(SIGNAL,	1, U64,	 id,			0),
@@ -364,9 +368,11 @@ makes_sense(struct keeper_msg *m)
 	case KEEPER_MSG_SPAWN:
 		m->spec.note = m->note.p;
 		m->spec.note_len = m->note.n;
+		m->spec.filter = m->filter.p;
+		m->spec.filter_len = m->filter.n;
 		return m->spec.argv[0] != NULL && m->spec.slot != NULL &&
 		    m->spec.log != NULL && m->spec.stop_signal > 0 &&
-		    m->spec.listen_fds <= m->spec.nfds;
+		    m->filter.n % 8 == 0 && m->spec.listen_fds <= m->spec.nfds;
 	case KEEPER_MSG_SIGNAL:
 		return m->number > 0;
 	case KEEPER_MSG_KEPT:

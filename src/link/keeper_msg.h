@@ -30,7 +30,7 @@
 #include "link/spawn.h"
 
 #ifndef KEEPER_MSG_VERSION
-#define KEEPER_MSG_VERSION 3
+#define KEEPER_MSG_VERSION 4
 #endif
 #define KEEPER_MSG_OLDEST (KEEPER_MSG_VERSION > 1 ? KEEPER_MSG_VERSION - 1 : 1)
 
@@ -50,10 +50,11 @@ enum keeper_msg_type {
 	KEEPER_MSG_REFUSED, /* text: why; then the keeper hangs up */
 
 	/* from the keeper */
-	KEEPER_MSG_CHILD,   /* id pid started_ms text note exited exit bytes */
+	KEEPER_MSG_CHILD,   /* id pid started_ms text note exited exit bytes;
+			     * number: enum spawn_missing */
 	KEEPER_MSG_FD,	    /* text: its name; one descriptor */
 	KEEPER_MSG_READY,   /* id: the last used; pid text host */
-	KEEPER_MSG_SPAWNED, /* id pid */
+	KEEPER_MSG_SPAWNED, /* id pid, number: enum spawn_missing */
 	KEEPER_MSG_SPAWN_FAILED, /* id number: errno, text: stage */
 	KEEPER_MSG_EXITED,	 /* id exit, bytes: the last lines */
 	KEEPER_MSG_LINES, /* id: the TAIL's, 0 followed; text: slot, bytes */
@@ -122,7 +123,8 @@ struct keeper_msg {
 	bool exited;
 	const char *text; /* may be NULL */
 	struct span bytes;
-	struct span note; /* SPAWN: also in spec */
+	struct span note;   /* SPAWN: also in spec */
+	struct span filter; /* SPAWN: likewise */
 	struct spawn_exit exit;
 	struct spawn_spec spec;
 	struct keeper_self self;

@@ -29,6 +29,17 @@ enum spawn_rank {
 	SPAWN_REDIS = 255   /* last */
 };
 
+/* What a child was started without: the host did not give it. */
+enum spawn_missing {
+	SPAWN_NO_USER = 1,
+	SPAWN_NO_PRIVATE_TMP = 2,
+	SPAWN_NO_READ_ONLY = 4,
+	SPAWN_NO_NETWORK = 8,
+	SPAWN_NO_CAPABILITIES = 16,
+	SPAWN_NO_SECCOMP = 32
+};
+#define SPAWN_FILTER_MAX 2048u /* bytes */
+
 struct spawn_spec {
 	/*
 	 * The child's id: chosen by control, above all that were used before
@@ -56,7 +67,10 @@ struct spawn_spec {
 	bool read_only;	  /* everything but `writable` is read-only */
 	bool no_network;  /* an empty network namespace */
 	bool optional;	  /* go on without what the host cannot give */
+	unsigned missing; /* enum spawn_missing: what control left out */
 	const char *const *writable; /* folders; NULL at the end */
+	const void *filter; /* of system calls, as the kernel reads it */
+	size_t filter_len;  /* bytes, 8 a step; 0: none */
 
 	/*
 	 * Folders that the keeper makes where they are missing, NULL at the

@@ -21,9 +21,10 @@
 
 #include "base/fd.h"
 
-/* What the child says when it fails. */
+/* What the child says when it fails; or, error 0, what it goes on without. */
 struct report {
 	int error;
+	unsigned missing;
 	char stage[PROCESS_STAGE];
 };
 
@@ -50,6 +51,15 @@ give_up(const struct start *s, const char *stage, int error)
 	if (write(s->report, &r, sizeof(r)) < 0)
 		_exit(126);
 	_exit(127);
+}
+
+static void
+say_missing(const struct start *s, unsigned missing)
+{
+	const struct report r = { .missing = missing };
+
+	if (missing != 0 && write(s->report, &r, sizeof(r)) < 0)
+		_exit(126);
 }
 
 static void
@@ -211,6 +221,7 @@ be_child(struct start *s)
 {
 	const struct process_plan *p = s->plan;
 	const char *dir = p->directory != NULL ? p->directory : "/";
+	unsigned missing = 0;
 	int r;
 
 	reset_signals();
@@ -221,12 +232,13 @@ be_child(struct start *s)
 		give_up(s, "files", -r);
 	if ((r = set_limits(p)) < 0)
 		give_up(s, "limits", -r);
-	if ((r = sandbox_enter(&p->sandbox)) < 0)
+	if ((r = sandbox_enter(&p->sandbox, &missing)) < 0)
 		give_up(s, "sandbox", -r);
 	if ((r = become_user(p->uid, p->gid)) < 0)
 		give_up(s, "user", -r);
-	if ((r = sandbox_seal(&p->sandbox)) < 0)
+	if ((r = sandbox_seal(&p->sandbox, &missing)) < 0)
 		give_up(s, "sandbox", -r);
+	say_missing(s, missing);
 	if (chdir(dir) < 0)
 		give_up(s, "directory", errno);
 	if (p->listen_fds > 0)
@@ -352,9 +364,12 @@ process_report(struct process *p, char *stage)
 	struct report r;
 	ssize_t got;
 
-	do
+	do {
 		got = read(p->report, &r, sizeof(r));
-	while (got < 0 && errno == EINTR);
+		if (got == (ssize_t)sizeof(r) && r.error == 0)
+			p->missing = r.missing;
+	} while ((got < 0 && errno == EINTR) ||
+	    (got == (ssize_t)sizeof(r) && r.error == 0));
 	if (got < 0 && errno == EAGAIN)
 		return 0;
 	fd_close(&p->report);

@@ -57,6 +57,7 @@ struct process {
 	int pidfd;	  /* owned; -1 when done */
 	int go;		  /* owned: -1 once it may go */
 	int report;	  /* owned: readable when it runs or failed */
+	unsigned missing; /* enum sandbox_missing, once it runs */
 	uint64_t started; /* /proc/<pid>/stat: with the pid, it is unique */
 };
 
@@ -68,7 +69,7 @@ int process_go(struct process *p) MUST_CHECK;
 /*
  * When p->report is readable: 1 it runs, 0 not known yet, or the negative
  * errno of the stage that failed (stage has PROCESS_STAGE bytes). Other than
- * at 0 the report is closed.
+ * at 0 the report is closed. p->missing is set by the way.
  */
 int process_report(struct process *p, char *stage) MUST_CHECK;
 

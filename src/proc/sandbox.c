@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -94,7 +96,7 @@ set_read_only(const char *path, bool on, unsigned flags)
 	    : 0;
 }
 
-/* mkdir -p, without an allocation. */
+/* mkdir -p, without an allocation, for whomever we become to pass. */
 static int
 make_folders(const char *path)
 {
@@ -125,8 +127,10 @@ static int
 bind_from(int fd, const char *path)
 {
 	char source[40];
+	mode_t mask = umask(0022);
 	int r = make_folders(path);
 
+	umask(mask);
 	if (r < 0)
 		return r;
 	snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
@@ -185,37 +189,50 @@ mount_read_only(const struct sandbox *s)
 	return r;
 }
 
+/* 0; or an error, or with `optional` a missing bit in its place. */
 static int
-make_mounts(const struct sandbox *s)
+missed(const struct sandbox *s, int r, unsigned bits, unsigned *missing)
+{
+	if (r == 0 || !s->optional)
+		return r;
+	*missing |= bits;
+	return 0;
+}
+
+static int
+make_mounts(const struct sandbox *s, unsigned *missing)
 {
 	int r = 0;
 
-	/* Nothing of ours may show outside. */
-	if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-		return -errno;
 	if (s->private_tmp)
-		r = mount_tmp(s);
-	if (s->read_only && (r == 0 || s->optional)) {
-		int ro = mount_read_only(s);
-
-		r = r < 0 ? r : ro;
-	}
+		r = missed(s, mount_tmp(s), SANDBOX_NO_PRIVATE_TMP, missing);
+	if (r == 0 && s->read_only)
+		r = missed(
+		    s, mount_read_only(s), SANDBOX_NO_READ_ONLY, missing);
 	return r;
 }
 
 static int
-isolate(const struct sandbox *s)
+isolate(const struct sandbox *s, unsigned *missing)
 {
 	int flags = (wants_mounts(s) ? CLONE_NEWNS : 0) |
 	    (s->no_network ? CLONE_NEWNET : 0);
+	unsigned mounts = (s->private_tmp ? SANDBOX_NO_PRIVATE_TMP : 0) |
+	    (s->read_only ? SANDBOX_NO_READ_ONLY : 0);
 	int r;
 
 	if (flags == 0)
 		return 0;
 	r = make_namespaces(flags);
-	if (r == 0 && wants_mounts(s))
-		r = make_mounts(s);
-	return r;
+	if (r < 0)
+		return missed(s, r,
+		    mounts | (s->no_network ? SANDBOX_NO_NETWORK : 0), missing);
+	if (mounts == 0)
+		return 0;
+	/* Nothing of ours may show outside. */
+	if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return missed(s, -errno, mounts, missing);
+	return make_mounts(s, missing);
 }
 
 /* --- privileges ----------------------------------------------------------- */
@@ -243,33 +260,50 @@ drop_all(void)
 	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
 }
 
-int
-sandbox_enter(const struct sandbox *s)
+static int
+filter_calls(const struct sandbox *s)
 {
-	int r = isolate(s);
+	const struct sock_fprog program = {
+		.len = (unsigned short)(s->filter_len /
+		    sizeof(struct sock_filter)),
+		.filter = (struct sock_filter *)(uintptr_t)s->filter,
+	};
 
-	if (r < 0 && !s->optional)
-		return r;
-	if (!s->drop_capabilities)
+	if (s->filter_len == 0)
 		return 0;
-	r = drop_bounding();
-	/* Without CAP_SETPCAP there is nothing to drop that exec could give
-	 * back under no_new_privs. */
-	return r == -EPERM && (s->optional || geteuid() != 0) ? 0 : r;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0
+	    ? -errno
+	    : 0;
 }
 
 int
-sandbox_seal(const struct sandbox *s)
+sandbox_enter(const struct sandbox *s, unsigned *missing)
+{
+	int r = isolate(s, missing);
+
+	if (r < 0 || !s->drop_capabilities)
+		return r;
+	r = drop_bounding();
+	/* Without CAP_SETPCAP there is nothing to drop that exec could give
+	 * back under no_new_privs. */
+	if (r == -EPERM && geteuid() != 0)
+		return 0;
+	return missed(s, r, SANDBOX_NO_CAPABILITIES, missing);
+}
+
+int
+sandbox_seal(const struct sandbox *s, unsigned *missing)
 {
 	int r = 0;
 
 	if (s->drop_capabilities)
-		r = drop_all();
-	if (r < 0 && !s->optional)
+		r = missed(s, drop_all(), SANDBOX_NO_CAPABILITIES, missing);
+	if (r < 0)
 		return r;
 	if (s->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return 0;
+	/* The last: what it refuses is no longer ours either. */
+	return missed(s, filter_calls(s), SANDBOX_NO_FILTER, missing);
 }
 
 bool
@@ -278,11 +312,12 @@ sandbox_possible(void)
 	const struct sandbox all = {
 		.private_tmp = true, .read_only = true, .no_network = true
 	};
+	unsigned missing = 0;
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(isolate(&all) == 0 ? 0 : 1);
+		_exit(isolate(&all, &missing) == 0 ? 0 : 1);
 	if (pid < 0)
 		return false;
 	while (waitpid(pid, &status, 0) < 0)

@@ -13,19 +13,15 @@
 #include "base/fd.h"
 #include "base/rand.h"
 #include "redis/dial.h"
+#include "redis/sentinel.h"
+#include "redis/waiting.h"
 
 #define BACKOFF_FIRST_MS 100
 #define STEADY_MS 5000 /* up for so long forgets the tries that failed */
 #define READ_CHUNK (16 * 1024)
-#define WAITING_FIRST 16
+#define WATCH_MS 2000 /* between questions who is the master by now */
 
 enum phase { STOPPED, RETRY, DIAL, HELLO, UP };
-
-struct waiting {
-	redis_fn *fn;
-	void *arg;
-	uint64_t deadline;
-};
 
 struct redis {
 	struct loop *loop;
@@ -51,8 +47,10 @@ struct redis {
 	struct loop_later flush;
 	struct loop_later free;
 
-	struct waiting *ring; /* commands sent, oldest at head */
-	size_t cap, head, count;
+	struct waiting_ring ring; /* commands sent */
+
+	struct redis_sentinel *sentinel; /* who knows the server; or NULL */
+	struct loop_timer watch;
 };
 
 static void try_connect(struct redis *r);
@@ -61,57 +59,12 @@ static void fail(struct redis *r, int error, const char *reason);
 /* --- those that wait ------------------------------------------------------
  */
 
-static int
-ring_grow(struct redis *r)
-{
-	size_t cap = r->cap == 0 ? WAITING_FIRST : r->cap * 2;
-	struct waiting *ring = calloc(cap, sizeof(*ring));
-
-	if (ring == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < r->count; i++)
-		ring[i] = r->ring[(r->head + i) % r->cap];
-	free(r->ring);
-	r->ring = ring;
-	r->cap = cap;
-	r->head = 0;
-	return 0;
-}
-
-static int
-ring_room(struct redis *r)
-{
-	if (r->count >= r->limits.waiting)
-		return -ENOBUFS;
-	return r->count < r->cap ? 0 : ring_grow(r);
-}
-
-static void
-ring_push(struct redis *r, redis_fn *fn, void *arg)
-{
-	r->ring[(r->head + r->count++) % r->cap] = (struct waiting){
-		.fn = fn,
-		.arg = arg,
-		.deadline = loop_now(r->loop) + r->limits.command_ms,
-	};
-}
-
-static struct waiting
-ring_shift(struct redis *r)
-{
-	struct waiting w = r->ring[r->head];
-
-	r->head = (r->head + 1) % r->cap;
-	r->count--;
-	return w;
-}
-
 /* Each is off the ring before it hears, so that it may free the connection. */
 static void
 answer_all(struct redis *r, int error)
 {
-	while (r->count > 0) {
-		struct waiting w = ring_shift(r);
+	while (r->ring.count > 0) {
+		struct waiting w = waiting_shift(&r->ring);
 
 		if (w.fn != NULL)
 			w.fn(w.arg, NULL, error);
@@ -126,6 +79,8 @@ hang_up(struct redis *r)
 {
 	redis_dial_free(r->dial);
 	r->dial = NULL;
+	redis_sentinel_cancel(r->sentinel);
+	loop_timer_disarm(&r->watch);
 	loop_io_done(&r->io);
 	loop_timer_disarm(&r->deadline);
 	loop_timer_disarm(&r->retry);
@@ -165,6 +120,8 @@ fail(struct redis *r, int error, const char *reason)
 	snprintf(text, sizeof(text), "%s", reason);
 	if (r->phase == UP && loop_now(r->loop) - r->up_since >= STEADY_MS)
 		r->tries = 0;
+	if (r->sentinel != NULL && r->phase != UP)
+		redis_sentinel_doubt(r->sentinel);
 	hang_up(r);
 	r->phase = RETRY;
 	r->tries++;
@@ -241,8 +198,8 @@ arm_deadline(struct redis *r)
 {
 	uint64_t now = loop_now(r->loop), at = r->heard + r->limits.ping_ms;
 
-	if (r->count > 0)
-		at = r->ring[r->head].deadline;
+	if (r->ring.count > 0)
+		at = waiting_deadline(&r->ring);
 	loop_timer_arm(&r->deadline, at > now ? at - now : 0);
 }
 
@@ -251,7 +208,7 @@ send_command(
     struct redis *r, const struct span *argv, size_t n, redis_fn *fn, void *arg)
 {
 	size_t before = r->out.len;
-	int e = ring_room(r);
+	int e = waiting_room(&r->ring, r->limits.waiting);
 
 	if (e == 0)
 		e = encode(&r->out, argv, n);
@@ -260,8 +217,10 @@ send_command(
 			r->out.len = before;
 		return e;
 	}
-	ring_push(r, fn, arg);
-	if (r->count == 1)
+	waiting_push(&r->ring,
+	    (struct waiting){
+		fn, arg, loop_now(r->loop) + r->limits.command_ms });
+	if (r->ring.count == 1)
 		arm_deadline(r);
 	loop_defer(r->loop, &r->flush, on_flush, r);
 	return 0;
@@ -282,13 +241,13 @@ on_deadline(void *arg)
 	uint64_t now = loop_now(r->loop);
 	char text[64];
 
-	if (r->count > 0 && now >= r->ring[r->head].deadline) {
+	if (r->ring.count > 0 && now >= waiting_deadline(&r->ring)) {
 		snprintf(text, sizeof(text), "no answer for %llu ms",
 		    (unsigned long long)r->limits.command_ms);
 		fail_text(r, -ETIMEDOUT, text);
 		return;
 	}
-	if (r->count == 0 && now >= r->heard + r->limits.ping_ms &&
+	if (r->ring.count == 0 && now >= r->heard + r->limits.ping_ms &&
 	    send_command(r, &SPAN("PING"), 1, NULL, NULL) < 0)
 		r->heard = now; /* no memory: ask again later */
 	arm_deadline(r);
@@ -297,31 +256,21 @@ on_deadline(void *arg)
 /* --- reading --------------------------------------------------------------
  */
 
-/* What a server says that will not serve this connection any more. */
-static bool
-is_farewell(const struct redis_reply *reply)
-{
-	return redis_reply_fails(reply, "READONLY") ||
-	    redis_reply_fails(reply, "LOADING") ||
-	    redis_reply_fails(reply, "MASTERDOWN") ||
-	    redis_reply_fails(reply, "NOAUTH");
-}
-
 /* False when the connection is no longer what it was. */
 static bool
 dispatch(struct redis *r, const struct redis_reply *reply)
 {
-	bool farewell = is_farewell(reply);
+	bool farewell = redis_reply_is_farewell(reply);
 	char text[ERR_MAX];
 	struct waiting w;
 
-	if (r->count == 0) {
+	if (r->ring.count == 0) {
 		fail_text(r, -EPROTO, "an answer that nobody asked for");
 		return false;
 	}
 	snprintf(text, sizeof(text), "%s", farewell ? reply->str.p : "");
 	r->heard = loop_now(r->loop);
-	w = ring_shift(r);
+	w = waiting_shift(&r->ring);
 	if (w.fn != NULL)
 		w.fn(w.arg, reply, 0);
 	if (r->dead || r->fd < 0)
@@ -391,13 +340,31 @@ on_hello(void *arg, const struct redis_reply *reply, int error)
 		return;
 	r->phase = UP;
 	r->up_since = loop_now(r->loop);
+	if (r->sentinel != NULL)
+		loop_timer_arm(&r->watch, WATCH_MS);
 	r->ops->up(r->owner);
 }
 
-static int
-say(struct redis *r, const struct span *argv, size_t n)
+/* A Sentinel may be wrong, or early: the server has to say it itself. */
+static void
+on_role(void *arg, const struct redis_reply *reply, int error)
 {
-	int e = send_command(r, argv, n, on_hello, r);
+	const struct redis_reply *role = redis_reply_at(reply, 0);
+	struct redis *r = arg;
+
+	if (error < 0 || redis_reply_is(reply, REDIS_ERROR))
+		on_hello(arg, reply, error);
+	else if (!redis_reply_is(role, REDIS_STRING) ||
+	    !span_eq(role->str, SPAN("master")))
+		fail_text(r, -ECONNREFUSED, "it is not the master");
+	else
+		on_hello(arg, reply, 0);
+}
+
+static int
+say(struct redis *r, const struct span *argv, size_t n, redis_fn *fn)
+{
+	int e = send_command(r, argv, n, fn, r);
 
 	if (e == 0)
 		r->hello++;
@@ -418,12 +385,14 @@ say_hello(struct redis *r)
 	if (u->user[0] == '\0')
 		auth[1] = auth[2];
 	if (u->password[0] != '\0')
-		e = say(r, auth, u->user[0] != '\0' ? 3 : 2);
+		e = say(r, auth, u->user[0] != '\0' ? 3 : 2, on_hello);
 	snprintf(db, sizeof(db), "%u", u->db);
 	choose[1] = span_of(db);
 	if (e == 0 && u->db != 0)
-		e = say(r, choose, 2);
-	return e < 0 ? e : say(r, &SPAN("PING"), 1);
+		e = say(r, choose, 2, on_hello);
+	if (e == 0 && r->sentinel != NULL)
+		e = say(r, &SPAN("ROLE"), 1, on_role);
+	return e < 0 ? e : say(r, &SPAN("PING"), 1, on_hello);
 }
 
 static void
@@ -455,17 +424,69 @@ on_dialed(void *arg, int fd, const struct err *why)
 }
 
 static void
-try_connect(struct redis *r)
+dial(struct redis *r)
 {
-	r->phase = DIAL;
 	r->dial = redis_dial_new(
 	    r->loop, &r->url, r->limits.connect_ms, on_dialed, r);
 	if (r->dial == NULL)
 		fail_errno(r, -ENOMEM, "connect");
 }
 
+static void
+on_found(void *arg, const struct redis_url *at, const struct err *why)
+{
+	struct redis *r = arg;
+
+	if (at == NULL) {
+		fail(r, -ENOTCONN, why->text);
+		return;
+	}
+	memcpy(r->url.host, at->host, sizeof(r->url.host));
+	r->url.port = at->port;
+	dial(r);
+}
+
+static void
+try_connect(struct redis *r)
+{
+	r->phase = DIAL;
+	if (r->sentinel != NULL)
+		redis_sentinel_ask(r->sentinel, on_found, r);
+	else
+		dial(r);
+}
+
+/* Who cannot be asked is not missed while the server answers. */
+static void
+on_watched(void *arg, const struct redis_url *at, const struct err *why)
+{
+	struct redis *r = arg;
+
+	(void)why;
+	if (at != NULL &&
+	    (at->port != r->url.port || strcmp(at->host, r->url.host) != 0))
+		fail_text(r, -ECONNRESET, "it is no longer the master");
+	else
+		loop_timer_arm(&r->watch, WATCH_MS);
+}
+
+static void
+on_watch(void *arg)
+{
+	struct redis *r = arg;
+
+	redis_sentinel_ask(r->sentinel, on_watched, r);
+}
+
 /* --- from outside ---------------------------------------------------------
  */
+
+int
+redis_follow(struct redis *r, const struct redis_sentinels *list)
+{
+	r->sentinel = redis_sentinel_new(r->loop, list);
+	return r->sentinel == NULL ? -ENOMEM : 0;
+}
 
 static void
 fill_limits(struct redis_limits *l)
@@ -509,6 +530,7 @@ redis_new(struct loop *loop, const struct redis_url *url,
 	buf_init(&r->out, r->limits.out);
 	loop_timer_init(&r->retry, loop, on_retry, r);
 	loop_timer_init(&r->deadline, loop, on_deadline, r);
+	loop_timer_init(&r->watch, loop, on_watch, r);
 	return r;
 }
 
@@ -527,7 +549,8 @@ on_free(void *arg)
 	struct redis *r = arg;
 
 	redis_reader_free(r->reader);
-	free(r->ring);
+	waiting_done(&r->ring);
+	redis_sentinel_free(r->sentinel);
 	free(r);
 }
 
@@ -540,6 +563,7 @@ redis_free(struct redis *r)
 	hang_up(r);
 	loop_timer_done(&r->retry);
 	loop_timer_done(&r->deadline);
+	loop_timer_done(&r->watch);
 	answer_all(r, -ECANCELED);
 	loop_defer(r->loop, &r->free, on_free, r);
 }
@@ -569,5 +593,5 @@ redis_is_up(const struct redis *r)
 size_t
 redis_waiting(const struct redis *r)
 {
-	return r->count;
+	return r->ring.count;
 }

@@ -14,6 +14,10 @@
  * turn and answered in order. The number of those that wait, the bytes not
  * yet sent, and the bytes of one reply have ceilings.
  *
+ * With redis_follow() the server is the one that Sentinels name, asked anew at
+ * each try; it must itself say that it is the master, and every two seconds
+ * they are asked whether it still is.
+ *
  * Not for subscriptions, nor for commands that block. One loop, one thread.
  */
 
@@ -53,6 +57,8 @@ struct redis_ops {
 struct redis *redis_new(struct loop *loop, const struct redis_url *url,
     const struct redis_limits *limits, const struct redis_ops *ops,
     void *owner);
+int redis_follow(struct redis *r,
+    const struct redis_sentinels *list) MUST_CHECK; /* before it; -ENOMEM */
 void redis_start(struct redis *r);
 
 /* Commands that wait are answered with -ECANCELED first; no op is called. */

@@ -230,6 +230,15 @@ redis_reply_fails(const struct redis_reply *reply, const char *word)
 	return span_next(&rest, ' ', &head) && span_eq(head, span_of(word));
 }
 
+bool
+redis_reply_is_farewell(const struct redis_reply *reply)
+{
+	return redis_reply_fails(reply, "READONLY") ||
+	    redis_reply_fails(reply, "LOADING") ||
+	    redis_reply_fails(reply, "MASTERDOWN") ||
+	    redis_reply_fails(reply, "NOAUTH");
+}
+
 int
 redis_reply_u64(const struct redis_reply *reply, uint64_t *out)
 {

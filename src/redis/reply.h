@@ -46,6 +46,9 @@ bool redis_reply_is(const struct redis_reply *reply, enum redis_type type);
 /* An error whose first word is this one? */
 bool redis_reply_fails(const struct redis_reply *reply, const char *word);
 
+/* What a server says that will not serve this connection any more? */
+bool redis_reply_is_farewell(const struct redis_reply *reply);
+
 /* A decimal string or an integer, at least 0; -EINVAL otherwise. */
 int redis_reply_u64(const struct redis_reply *reply, uint64_t *out) MUST_CHECK;
 

@@ -10,6 +10,7 @@
 
 #define DB_MAX 16383
 #define PORT_DEFAULT 6379
+#define PORT_SENTINEL 26379
 
 static int
 hex(char c)
@@ -122,8 +123,8 @@ parse_user(struct redis_url *url, struct span s, struct err *err)
 	return r;
 }
 
-static bool
-host_is_clean(const char *host)
+bool
+redis_host_is_clean(const char *host)
 {
 	return host[0] != '\0' && host[strcspn(host, " %/?#[]@\\\"'")] == '\0';
 }
@@ -153,16 +154,60 @@ parse_host(struct redis_url *url, struct span s, struct err *err)
 	if (has_port)
 		port = part(cut + 1, end);
 	if (str_copy(url->host, sizeof(url->host), host) < 0 ||
-	    strlen(url->host) != host.n || !host_is_clean(url->host))
+	    strlen(url->host) != host.n || !redis_host_is_clean(url->host))
 		return err_set(
 		    err, -EINVAL, "host: empty, too long or not one");
 	return has_port ? parse_port(url, port, err) : 0;
 }
 
+struct target {
+	struct redis_url *url;
+	struct redis_sentinels *sentinels; /* or NULL */
+};
+
+static bool
+name_is_clean(const char *s)
+{
+	return s[0] != '\0' &&
+	    s[strspn(s,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789._-")] == '\0';
+}
+
+static int
+parse_sentinel_key(struct redis_sentinels *s, struct span key,
+    struct span value, bool *known, struct err *err)
+{
+	int r;
+
+	*known = true;
+	if (span_eq(key, SPAN("sentinel_user")))
+		return decode(s->at[0].user, sizeof(s->at[0].user), value,
+		    "sentinel_user", err);
+	if (span_eq(key, SPAN("sentinel_pass")))
+		return decode(s->at[0].password, sizeof(s->at[0].password),
+		    value, "sentinel_pass", err);
+	*known = span_eq(key, SPAN("master"));
+	if (!*known)
+		return 0;
+	r = decode(s->master, sizeof(s->master), value, "master", err);
+	return r == 0 && !name_is_clean(s->master)
+	    ? err_set(err, -EINVAL, "master: not a name")
+	    : r;
+}
+
 static int
 parse_key(
-    struct redis_url *url, struct span key, struct span value, struct err *err)
+    const struct target *t, struct span key, struct span value, struct err *err)
 {
+	struct redis_url *url = t->url;
+	bool known = false;
+	int r = 0;
+
+	if (t->sentinels != NULL)
+		r = parse_sentinel_key(t->sentinels, key, value, &known, err);
+	if (known)
+		return r;
 	if (span_eq(key, SPAN("db")))
 		return parse_db(url, value, err);
 	if (span_eq(key, SPAN("user")) || span_eq(key, SPAN("username")))
@@ -176,7 +221,7 @@ parse_key(
 }
 
 static int
-parse_query(struct redis_url *url, struct span s, struct err *err)
+parse_query(const struct target *t, struct span s, struct err *err)
 {
 	struct span one;
 	int r = 0;
@@ -188,7 +233,7 @@ parse_query(struct redis_url *url, struct span s, struct err *err)
 			return err_set(
 			    err, -EINVAL, "a key without '=' after '?'");
 		r = parse_key(
-		    url, part(one.p, eq), part(eq + 1, one.p + one.n), err);
+		    t, part(one.p, eq), part(eq + 1, one.p + one.n), err);
 	}
 	return r;
 }
@@ -244,6 +289,14 @@ parse_path(struct redis_url *url, struct span s, bool is_unix, struct err *err)
 }
 
 static int
+check_user(const struct redis_url *url, struct err *err)
+{
+	return url->user[0] != '\0' && url->password[0] == '\0'
+	    ? err_set(err, -EINVAL, "a user without a password")
+	    : 0;
+}
+
+static int
 parse(struct redis_url *url, struct span s, struct err *err)
 {
 	bool is_unix = take(&s, SPAN("unix://")) ||
@@ -267,10 +320,8 @@ parse(struct redis_url *url, struct span s, struct err *err)
 	if (r == 0)
 		r = parse_path(url, s, is_unix, err);
 	if (r == 0)
-		r = parse_query(url, query, err);
-	if (r == 0 && url->user[0] != '\0' && url->password[0] == '\0')
-		r = err_set(err, -EINVAL, "a user without a password");
-	return r;
+		r = parse_query(&(struct target){ .url = url }, query, err);
+	return r == 0 ? check_user(url, err) : r;
 }
 
 int
@@ -285,6 +336,90 @@ redis_url_parse(struct redis_url *url, struct span text, struct err *err)
 	r = parse(url, text, err);
 	if (r < 0)
 		memset(url, 0, sizeof(*url));
+	return r;
+}
+
+/* --- Sentinels ------------------------------------------------------------ */
+
+bool
+redis_sentinels_are_in(struct span text)
+{
+	return span_starts(text, SPAN("sentinel://"));
+}
+
+/* host[:port][,host[:port]...] */
+static int
+parse_hosts(struct redis_sentinels *s, struct span hosts, struct err *err)
+{
+	struct span one;
+	int r = 0;
+
+	while (r == 0 && span_next(&hosts, ',', &one)) {
+		if (s->n == REDIS_SENTINELS_MAX)
+			return err_set(err, -EINVAL, "more than %u Sentinels",
+			    REDIS_SENTINELS_MAX);
+		s->at[s->n].port = PORT_SENTINEL;
+		r = parse_host(&s->at[s->n++], one, err);
+	}
+	return r == 0 && s->n == 0 ? err_set(err, -EINVAL, "host: none") : r;
+}
+
+static int
+parse_sentinels(struct redis_sentinels *s, struct redis_url *url,
+    struct span text, struct err *err)
+{
+	const struct target target = { url, s };
+	struct span hosts, db = { NULL, 0 }, query = { NULL, 0 };
+	const char *cut;
+	int r = 0;
+
+	if (!take(&text, SPAN("sentinel://")))
+		return err_set(err, -EINVAL, "does not begin with sentinel://");
+	if ((cut = first(text, '?')) != NULL) {
+		query = part(cut + 1, text.p + text.n);
+		text = part(text.p, cut);
+	}
+	hosts = text;
+	if ((cut = first(text, '/')) != NULL) {
+		db = part(cut, text.p + text.n);
+		hosts = part(text.p, cut);
+	}
+	if ((cut = last(hosts, '@')) != NULL) {
+		r = parse_user(url, part(hosts.p, cut), err);
+		hosts = part(cut + 1, hosts.p + hosts.n);
+	}
+	if (r == 0)
+		r = parse_hosts(s, hosts, err);
+	if (r == 0)
+		r = parse_path(url, db, false, err);
+	if (r == 0)
+		r = parse_query(&target, query, err);
+	return r;
+}
+
+int
+redis_sentinels_parse(struct redis_sentinels *s, struct redis_url *url,
+    struct span text, struct err *err)
+{
+	int r;
+
+	memset(url, 0, sizeof(*url));
+	memset(s, 0, sizeof(*s));
+	if (text.n > REDIS_URL_MAX)
+		return err_set(
+		    err, -ENAMETOOLONG, "longer than %d bytes", REDIS_URL_MAX);
+	r = parse_sentinels(s, url, text, err);
+	if (r == 0 && s->master[0] == '\0')
+		r = err_set(err, -EINVAL, "no master=NAME after '?'");
+	if (r == 0)
+		r = check_user(url, err);
+	if (r == 0)
+		r = check_user(&s->at[0], err);
+	for (unsigned i = 1; i < s->n; i++) {
+		memcpy(s->at[i].user, s->at[0].user, sizeof(s->at[i].user));
+		memcpy(s->at[i].password, s->at[0].password,
+		    sizeof(s->at[i].password));
+	}
 	return r;
 }
 
@@ -316,6 +451,22 @@ encode(struct buf *b, const char *s, const char *plain)
 	return r;
 }
 
+/* user:password@ */
+static int
+encode_user(struct buf *b, const struct redis_url *url)
+{
+	int r;
+
+	if (url->password[0] == '\0')
+		return 0;
+	r = encode(b, url->user, "-._~");
+	if (r == 0)
+		r = buf_puts(b, ":");
+	if (r == 0)
+		r = encode(b, url->password, "-._~");
+	return r == 0 ? buf_puts(b, "@") : r;
+}
+
 static int
 encode_url(struct buf *b, const struct redis_url *url)
 {
@@ -323,15 +474,8 @@ encode_url(struct buf *b, const struct redis_url *url)
 	bool v6 = strchr(url->host, ':') != NULL;
 	int r = buf_puts(b, is_unix ? "unix://" : "redis://");
 
-	if (r == 0 && url->password[0] != '\0') {
-		r = encode(b, url->user, "-._~");
-		if (r == 0)
-			r = buf_puts(b, ":");
-		if (r == 0)
-			r = encode(b, url->password, "-._~");
-		if (r == 0)
-			r = buf_puts(b, "@");
-	}
+	if (r == 0)
+		r = encode_user(b, url);
 	if (r < 0)
 		return r;
 	if (!is_unix)
@@ -341,19 +485,61 @@ encode_url(struct buf *b, const struct redis_url *url)
 	return r < 0 ? r : buf_printf(b, "?db=%u", url->db);
 }
 
-int
-redis_url_text(const struct redis_url *url, char *buf, size_t size)
+/* The end of a text: into buf, or nothing. */
+static int
+hand_over(struct buf *b, int r, char *buf, size_t size)
 {
-	struct buf b;
-	int r;
-
-	buf_init(&b, REDIS_URL_MAX);
-	r = encode_url(&b, url);
-	if (r < 0 || str_copy(buf, size, buf_span(&b)) < 0) {
+	if (r < 0 || str_copy(buf, size, buf_span(b)) < 0) {
 		if (size > 0)
 			buf[0] = '\0';
 		r = r == -ENOMEM ? r : -ENAMETOOLONG;
 	}
-	buf_done(&b);
+	buf_done(b);
 	return r;
+}
+
+int
+redis_url_text(const struct redis_url *url, char *buf, size_t size)
+{
+	struct buf b;
+
+	buf_init(&b, REDIS_URL_MAX);
+	return hand_over(&b, encode_url(&b, url), buf, size);
+}
+
+static int
+encode_key(struct buf *b, const char *key, const char *value)
+{
+	int r = value[0] == '\0' ? 0 : buf_printf(b, "&%s=", key);
+
+	return r < 0 ? r : encode(b, value, "-._~");
+}
+
+static int
+encode_sentinels(
+    struct buf *b, const struct redis_sentinels *s, const struct redis_url *url)
+{
+	char host[300];
+	int r = buf_puts(b, "sentinel://");
+
+	if (r == 0)
+		r = encode_user(b, url);
+	for (unsigned i = 0; r == 0 && i < s->n; i++)
+		r = buf_printf(b, "%s%s", i > 0 ? "," : "",
+		    redis_url_show(&s->at[i], host, sizeof(host)));
+	if (r == 0)
+		r = buf_printf(b, "/%u?master=%s", url->db, s->master);
+	if (r == 0)
+		r = encode_key(b, "sentinel_user", s->at[0].user);
+	return r == 0 ? encode_key(b, "sentinel_pass", s->at[0].password) : r;
+}
+
+int
+redis_sentinels_text(const struct redis_sentinels *s,
+    const struct redis_url *url, char *buf, size_t size)
+{
+	struct buf b;
+
+	buf_init(&b, REDIS_URL_MAX);
+	return hand_over(&b, encode_sentinels(&b, s, url), buf, size);
 }

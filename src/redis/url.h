@@ -12,6 +12,13 @@
  * keys db, user (username) and pass (password). Anything else, rediss: (TLS)
  * included, is an error that names the part.
  *
+ * Behind Sentinels, which are asked for the server that has a name:
+ *
+ *	sentinel://[[user]:password@]host[:port][,host[:port]...][/db]?master=NAME
+ *
+ * Port 26379; user, password and db are the server's, the query keys
+ * sentinel_user and sentinel_pass the Sentinels'.
+ *
  * Plain values: nothing is allocated, nothing points into the text.
  */
 
@@ -26,6 +33,7 @@
 #include "base/str.h"
 
 #define REDIS_URL_MAX 2048 /* bytes of text */
+#define REDIS_SENTINELS_MAX 8u
 
 struct redis_url {
 	char host[256];	    /* "" with a path */
@@ -39,6 +47,24 @@ struct redis_url {
 /* 0, or -EINVAL, -ENAMETOOLONG with the reason (never with the password). */
 int redis_url_parse(
     struct redis_url *url, struct span text, struct err *err) MUST_CHECK;
+
+struct redis_sentinels {
+	char master[64]; /* letters, digits, dots, dashes, underscores */
+	unsigned n;
+	struct redis_url at[REDIS_SENTINELS_MAX];
+};
+
+/* Whether the text is to be read by redis_sentinels_parse(). */
+bool redis_sentinels_are_in(struct span text);
+
+/* Likewise; url is the server's, without a host. */
+int redis_sentinels_parse(struct redis_sentinels *s, struct redis_url *url,
+    struct span text, struct err *err) MUST_CHECK;
+int redis_sentinels_text(const struct redis_sentinels *s,
+    const struct redis_url *url, char *buf, size_t size) MUST_CHECK;
+
+/* A host that a name look-up or a connection could be tried with. */
+bool redis_host_is_clean(const char *host);
 
 /* "host:port" or "/path", without secrets, for logs. Returns buf. */
 const char *redis_url_show(const struct redis_url *url, char *buf, size_t size);

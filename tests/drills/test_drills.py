@@ -16,36 +16,8 @@ import subprocess
 import time
 
 import pytest
-from drover import RedisServer, alive, herdling, registered, wait_for
-
-RATE, CONNECTIONS = 2000, 16
-LONG = bool(os.environ.get("DROVER_LONG"))
-
-
-class Under:
-    """The load beside a fault, and its verdict."""
-
-    def __init__(self, d, path="/a/"):
-        self.load = d.load("-c", CONNECTIONS, "-r", RATE, "-d", 300, "--path", path)
-
-    def __enter__(self):
-        time.sleep(0.3)
-        return self
-
-    def __exit__(self, kind, *_):
-        time.sleep(0.3)
-        self.verdict = self.load.end()
-        self.cost = {k: self.verdict[k] for k in ("failed", "lost", "swapped", "doubled")}
-        if kind is None:
-            assert self.verdict["sent"] > 0.25 * RATE
-            assert self.cost["swapped"] == self.cost["doubled"] == 0, self.verdict
-
-    def lost_nothing(self):
-        assert not any(self.cost.values()), self.verdict
-
-
-def ms(since):
-    return (time.monotonic() - since) * 1000
+from drover import alive, herdling, wait_for
+from under import CONNECTIONS, LONG, Under, ms
 
 
 def gone(d, pids):
@@ -322,65 +294,6 @@ def test_the_disk_is_full_for_logs_and_state(herd, small_disk, figure):
     assert re.search(r" err drover: lost \d+ lines: No space left", (disk / "logs/a.log").read_text(encoding="utf-8"))
     figure("the disk full for logs and state", "0 lost; every line whole, what was dropped is counted")
 
-
-@pytest.fixture
-def redis(tmp_path):
-    server = RedisServer(tmp_path / "redis-of-others")
-    server.start()
-    yield server
-    server.proc.send_signal(signal.SIGCONT)
-    server.stop()
-
-
-def pause(d, redis):
-    redis.proc.send_signal(signal.SIGSTOP)
-    wait_for(lambda: d.status()["registry"]["state"] == "down", 30)
-    redis.proc.send_signal(signal.SIGCONT)
-
-
-def restart_empty(_, redis):
-    redis.proc.kill()
-    redis.proc.wait()
-    redis.start()
-
-
-def flush(_, redis):
-    with contextlib.closing(redis.read()) as r:
-        assert r("FLUSHALL") == "OK"
-
-
-def fill(_, redis):
-    """Out of memory: for three seconds it takes no more data."""
-    with contextlib.closing(redis.read()) as r:
-        assert r("CONFIG", "SET", "maxmemory", "1") == "OK"
-        time.sleep(3)
-        assert r("CONFIG", "SET", "maxmemory", "0") == "OK"
-
-
-def registry_is_right(d, redis):
-    with contextlib.closing(redis.read()) as r:
-        seen = registered(r)
-    return {k for k, v in seen.items() if v["state"] == "ready"} == {"a.0", "a.1"} and all(
-        seen[id]["address"] == d.instance(id)["address"] for id in seen)
-
-
-@pytest.mark.parametrize("fault, what", (
-    (pause, "stopped for a while"), (restart_empty, "killed and started empty"), (flush, "flushed"),
-    (fill, "out of memory")))
-def test_redis_is(herd, figure, redis, fault, what):
-    d = herd({"a": herdling(replicas=2)}, registry=f"redis://127.0.0.1:{redis.port}")
-    d.ready()
-    wait_for(lambda: registry_is_right(d, redis))
-    with Under(d) as u:
-        fault(d, redis)
-        at = time.monotonic()
-        # Who goes now is seen to go, and to come.
-        assert d.cli("restart", "a.0", "--wait").returncode == 0
-        wait_for(lambda: registry_is_right(d, redis), 60)
-        took = ms(at)
-    u.lost_nothing()
-    figure(f"Redis {what}", f"0 lost; the registry right again in {took:.0f} ms")
-    assert took < 5 * 10000
 
 
 def test_the_load_goes_up_and_down(herd, figure):

@@ -224,14 +224,14 @@ def registered(redis, cluster="drover"):
 
 
 class RedisServer:
-    def __init__(self, folder):
-        self.folder, self.port, self.proc = folder, free_port(), None
+    def __init__(self, folder, *args):
+        self.folder, self.port, self.proc, self.args = folder, free_port(), None, args
         folder.mkdir()
 
     def start(self):
         self.proc = subprocess.Popen(
             [shutil.which("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
-             "--dir", str(self.folder), "--save", "", "--daemonize", "no"],
+             "--dir", str(self.folder), "--save", "", "--daemonize", "no", *self.args],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
         )
         wait_for(lambda: self.read()("PING") == "PONG")

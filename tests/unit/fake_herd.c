@@ -110,7 +110,9 @@ answer_spawns(struct herd *h)
 		if (c->pid != 0 || c->gone)
 			continue;
 		c->pid = (pid_t)(100000 + c->id);
-		h->ops->spawned(h->owner, c->id, c->pid);
+		if (fake.pid != 0 && strncmp(c->slot, "proxy.", 6) == 0)
+			c->pid = fake.pid;
+		h->ops->spawned(h->owner, c->id, c->pid, fake.missing);
 	}
 }
 
@@ -140,6 +142,7 @@ herd_connect(struct herd **herd, struct loop *loop, const char *path,
 	h->ops = ops;
 	h->owner = owner;
 	h->host.namespaces = true;
+	h->host.filters = !fake.too_old;
 	loop_timer_init(&h->turn, loop, on_turn, h);
 	loop_timer_arm(&h->turn, 0);
 	*herd = connected = h;
@@ -215,6 +218,9 @@ herd_spawn(struct herd *h, const struct spawn_spec *spec, const int *fds)
 	memset(c, 0, sizeof(*c));
 	c->id = spec->id;
 	c->rank = spec->rank;
+	c->filter_len = spec->filter_len;
+	c->no_new_privs = spec->no_new_privs;
+	c->drop_capabilities = spec->drop_capabilities;
 	snprintf(c->slot, sizeof(c->slot), "%s", spec->slot);
 	join(c->argv, sizeof(c->argv), spec->argv, " ");
 	join(c->env, sizeof(c->env), spec->env, "\n");

@@ -20,6 +20,8 @@ struct fake_child {
 	char argv[256]; /* joined by spaces */
 	char env[4096]; /* joined by newlines */
 	uint8_t rank;
+	size_t filter_len;
+	bool no_new_privs, drop_capabilities;
 	char note[SPAWN_NOTE_MAX];
 	size_t note_len;
 	pid_t pid; /* 0: ordered only */
@@ -35,7 +37,9 @@ struct fake_herd {
 	size_t n;
 	bool refuse; /* orders fail with -ENOBUFS */
 	bool shutdown;
-	bool silent; /* a spawn is not answered by itself */
+	unsigned missing; /* what the next processes start without */
+	pid_t pid;	  /* of the next worker; 0: one that nobody has */
+	bool silent;	  /* a spawn is not answered by itself */
 	uint64_t last_id;
 	unsigned fds;	   /* put */
 	unsigned upgrades; /* asked for */

@@ -44,6 +44,7 @@ on_child(void *owner, const struct herd_child *c)
 
 	s->manifest++;
 	s->pid = c->pid;
+	s->missing = c->missing;
 	s->exited += c->exited;
 	s->exit = c->exit;
 	copy(s->slot, sizeof(s->slot), c->slot, strlen(c->slot));
@@ -70,12 +71,13 @@ on_ready(void *owner)
 }
 
 static void
-on_spawned(void *owner, uint64_t id, pid_t pid)
+on_spawned(void *owner, uint64_t id, pid_t pid, unsigned missing)
 {
 	struct seen *s = see(owner, id);
 
 	s->spawned++;
 	s->pid = pid;
+	s->missing = missing;
 }
 
 static void

@@ -28,6 +28,7 @@ struct seen {
 	uint64_t id;
 	pid_t pid;
 	unsigned manifest, spawned, failed, exited; /* how often */
+	unsigned missing;
 	int error;
 	char stage[32];
 	char slot[32];

@@ -15,6 +15,7 @@
 #include "base/array.h"
 #include "conf/expand.h"
 #include "conf_folder.h"
+#include "model/seccomp.h"
 
 /* --- what is right -------------------------------------------------------- */
 
@@ -96,6 +97,9 @@ a_service_has_the_defaults_of_the_design(void **state)
 	assert_int_equal(s->resources.memory, 0);
 	assert_true(s->sandbox.network);
 	assert_false(s->sandbox.optional);
+	assert_false(s->sandbox.no_new_privs || s->sandbox.seccomp);
+	assert_true(s->sandbox.capabilities);
+	assert_int_equal(s->sandbox.seccomp_allow, 0);
 	assert_null(s->depends_on[0]);
 	assert_null(s->calls[0]);
 	assert_false(s->needs_redis);
@@ -178,7 +182,9 @@ static const char full_service[] =
     " request_timeout: 5s, idle_timeout: 6s}\n"
     "resources: {memory: 7MiB, cpu: 150%, files: 8, processes: 9}\n"
     "sandbox: {user: nobody, private_tmp: true, read_only: true,"
-    " network: true, optional: true}\n"
+    " network: true, optional: true, no_new_privs: true,"
+    " capabilities: false, seccomp: default,"
+    " seccomp_allow: [debug, io_uring]}\n"
     "depends_on: [redis, b]\ncalls: [b]\nneeds_redis: true\n";
 
 static void
@@ -247,6 +253,10 @@ every_rule_of_a_service_is_read(void **state)
 	assert_int_equal(s->resources.processes, 9);
 	assert_string_equal(s->sandbox.user, "nobody");
 	assert_true(s->sandbox.optional);
+	assert_true(s->sandbox.no_new_privs && !s->sandbox.capabilities);
+	assert_true(s->sandbox.seccomp);
+	assert_int_equal(s->sandbox.seccomp_allow,
+	    1u << SECCOMP_DEBUG | 1u << SECCOMP_IO_URING);
 	assert_string_equal(s->depends_on[1], "b");
 	assert_string_equal(s->calls[0], "b");
 	assert_true(s->needs_redis);

@@ -66,7 +66,8 @@ static const char full_service[] =
     " request_timeout: 5s, idle_timeout: 6s}\n"
     "resources: {memory: 7MiB, cpu: 150%, files: 8, processes: 9}\n"
     "sandbox: {user: nobody, private_tmp: true, read_only: true,"
-    " network: true, optional: true}\n"
+    " network: true, optional: true, no_new_privs: true, capabilities: false,"
+    " seccomp: default, seccomp_allow: [debug, io_uring]}\n"
     "depends_on: [redis, b]\ncalls: [b]\nneeds_redis: true\n"
     "access_log: false\n";
 

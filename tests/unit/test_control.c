@@ -487,36 +487,6 @@ a_child_whose_note_fits_nothing_is_killed(void **state)
 	world_free(w);
 }
 
-/* POLLHUP within ms of somebody that says hello at control.sock. */
-static bool
-is_hung_up_on(struct world *w, int fd, unsigned ms)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	run_for(w, ms);
-	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
-}
-
-static void
-a_hello_before_the_keepers_word_waits_for_it(void **state)
-{
-	struct world *w = world_new("", NULL);
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	(void)state;
-	fake.silent = true;
-	attach(w);
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/control.sock", w->runtime);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(send(fd, "hello", 5, 0), 5);
-	assert_false(is_hung_up_on(w, fd, 50));
-	fake.silent = false; /* and we are not who was spawned */
-	assert_true(is_hung_up_on(w, fd, 50));
-	close(fd);
-	world_free(w);
-}
-
 static void
 a_shutdown_is_the_keepers_to_do(void **state)
 {
@@ -564,7 +534,6 @@ main(void)
 		    a_reload_of_what_cannot_be_loaded_changes_nothing),
 		cmocka_unit_test(a_next_control_takes_over_what_runs),
 		cmocka_unit_test(a_child_whose_note_fits_nothing_is_killed),
-		cmocka_unit_test(a_hello_before_the_keepers_word_waits_for_it),
 		cmocka_unit_test(a_shutdown_is_the_keepers_to_do),
 	};
 

@@ -340,7 +340,7 @@ a_newer_protocol_is_refused_with_the_reason(void **state)
 	assert_true(got > 0);
 	assert_int_equal(keeper_msg_decode(&m, data, (size_t)got, NULL), 0);
 	assert_int_equal(m.type, KEEPER_MSG_REFUSED);
-	assert_non_null(strstr(m.text, "speaks versions 4 to 4"));
+	assert_non_null(strstr(m.text, "speaks versions 5 to 5"));
 	close(fd);
 	buf_done(&b);
 	/* He who was there before still is. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "keeper_world.h"
+#include "model/seccomp.h"
 
 static const struct seen *
 run_confined(struct world *w, const char *script, void (*set)(void *spec))
@@ -171,6 +172,82 @@ a_sandbox_that_fails_stops_the_start_unless_optional(void **state)
 	assert_string_equal(s->stage, "sandbox");
 	s = run_confined(w, "exit 3", set_optional);
 	assert_int_equal(s->exit.code, 3);
+	if (herd_host(w->herd)->namespaces)
+		assert_int_equal(s->missing, SPAWN_NO_READ_ONLY);
+	else
+		assert_int_equal(s->missing,
+		    SPAWN_NO_PRIVATE_TMP | SPAWN_NO_READ_ONLY |
+			SPAWN_NO_NETWORK);
+}
+
+static struct sock_filter filter[SECCOMP_STEPS_MAX];
+
+static void
+set_filter(void *arg)
+{
+	struct spawn_spec *spec = arg;
+	int n = seccomp_build(0, filter);
+
+	assert_true(n > 0);
+	spec->no_new_privs = true;
+	spec->filter = filter;
+	spec->filter_len = (size_t)n * sizeof(filter[0]);
+}
+
+static void
+set_bad_filter(void *arg)
+{
+	struct spawn_spec *spec = arg;
+
+	set_filter(arg);
+	spec->filter_len -= 8; /* its last jumps lead nowhere */
+}
+
+static void
+set_optional_bad_filter(void *arg)
+{
+	struct spawn_spec *spec = arg;
+
+	set_bad_filter(arg);
+	spec->optional = true;
+	spec->missing = SPAWN_NO_USER; /* as control found */
+}
+
+static void
+a_filter_is_taken_by_the_kernel_or_refused(void **state)
+{
+	struct world *w = *state;
+	const struct seen *s = run_confined(w,
+	    "grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status", set_filter);
+
+	assert_string_equal(s->tail, "NoNewPrivs:\t1\nSeccomp:\t2");
+	assert_int_equal(s->missing, 0);
+	s = run_confined(w, "exit 3", set_bad_filter);
+	assert_int_equal(s->failed, 1);
+	assert_int_equal(s->error, -EINVAL);
+	assert_string_equal(s->stage, "sandbox");
+	s = run_confined(
+	    w, "grep ^Seccomp: /proc/self/status", set_optional_bad_filter);
+	assert_string_equal(s->tail, "Seccomp:\t0");
+	assert_int_equal(s->missing, SPAWN_NO_SECCOMP | SPAWN_NO_USER);
+}
+
+static void
+what_is_missing_is_told_to_the_next_control(void **state)
+{
+	static const char *const argv[] = { "sleep", "1000", NULL };
+	struct world *w = *state;
+	struct spawn_spec spec = spec_of(w, argv);
+	struct seen *s;
+
+	set_optional_bad_filter(&spec);
+	s = spawn_now(w, &spec);
+	UNTIL(w, s->spawned);
+	s->missing = 0;
+	hang_up(w);
+	connect_herd(w);
+	assert_int_equal(s->manifest, 1);
+	assert_int_equal(s->missing, SPAWN_NO_SECCOMP | SPAWN_NO_USER);
 }
 
 /* --- a cgroup, or what looks like one ------------------------------------- */
@@ -273,6 +350,8 @@ main(void)
 		T(privileges_are_dropped),
 		T(a_sandbox_is_given_whole_or_refused),
 		T(a_sandbox_that_fails_stops_the_start_unless_optional),
+		T(a_filter_is_taken_by_the_kernel_or_refused),
+		T(what_is_missing_is_told_to_the_next_control),
 		T(limited_children_live_in_leaves),
 	};
 

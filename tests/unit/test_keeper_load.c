@@ -228,11 +228,12 @@ on_gone(void *owner, uint64_t id, const struct spawn_exit *e, struct span tail)
 }
 
 static void
-on_started(void *owner, uint64_t id, pid_t pid)
+on_started(void *owner, uint64_t id, pid_t pid, unsigned missing)
 {
 	(void)owner;
 	(void)id;
 	(void)pid;
+	(void)missing;
 }
 
 static void

@@ -24,6 +24,7 @@ static const char *const shared_[] = { "/s", "/t", NULL };
 static const struct keeper_msg full_spawn = {
 	.type = KEEPER_MSG_SPAWN,
 	.note = { "n\0te", 4 },
+	.filter = { "\0012345678\0abcdef", 16 },
 	.spec = {
 		.id = UINT64_MAX,
 		.slot = "image.0",
@@ -38,6 +39,7 @@ static const struct keeper_msg full_spawn = {
 		.no_new_privs = true,
 		.private_tmp = true,
 		.optional = true,
+		.missing = SPAWN_NO_USER | SPAWN_NO_SECCOMP,
 		.writable = writable_,
 		.owned = owned_,
 		.shared = shared_,
@@ -129,6 +131,9 @@ a_spec_arrives_as_it_was_sent(void **state)
 	assert_int_equal(got.spec.stop_timeout_ms, 30000);
 	assert_int_equal(got.spec.note_len, 4);
 	assert_memory_equal(got.spec.note, "n\0te", 4);
+	assert_int_equal(got.spec.filter_len, 16);
+	assert_memory_equal(got.spec.filter, "\0012345678\0abcdef", 16);
+	assert_int_equal(got.spec.missing, SPAWN_NO_USER | SPAWN_NO_SECCOMP);
 	free(copy);
 }
 
@@ -138,14 +143,14 @@ a_spawn_of_the_version_before_is_read(void **state)
 	static const char *const argv[] = { "x", NULL };
 	static const char *const owned[] = { "/f", NULL };
 	const struct keeper_msg m = { .type = KEEPER_MSG_SPAWN,
+		.filter = { "12345678", 8 },
 		.spec = { .slot = "a",
 		    .log = "a",
 		    .argv = argv,
 		    .owned = owned,
 		    .stop_signal = 9 } };
-
-	const struct keeper_msg upgrade = {
-		.type = KEEPER_MSG_UPGRADE, .id = 1, .text = "/bin/x"
+	const struct keeper_msg spawned = {
+		.type = KEEPER_MSG_SPAWNED, .id = 1, .pid = 2, .number = 4
 	};
 
 	(void)state;
@@ -155,9 +160,11 @@ a_spawn_of_the_version_before_is_read(void **state)
 	assert_string_equal(got.spec.owned[0], "/f");
 	assert_null(got.spec.shared[0]);
 	/* What only this version has is empty in that one. */
-	assert_int_equal(keeper_msg_encode(&upgrade, V - 1, &wire), 0);
-	assert_int_equal(
-	    keeper_msg_decode(&got, wire.data, wire.len, &err), -EPROTO);
+	assert_int_equal(got.spec.filter_len, 0);
+	assert_int_equal(keeper_msg_encode(&spawned, V - 1, &wire), 0);
+	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err), 0);
+	assert_int_equal(got.pid, 2);
+	assert_int_equal(got.number, 0);
 }
 
 static void
@@ -341,7 +348,7 @@ only_our_versions_are_read(void **state)
 	assert_int_equal(keeper_msg_encode(&m, V + 1, &wire), 0);
 	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err),
 	    -EPROTONOSUPPORT);
-	assert_non_null(strstr(err.text, "version 4; we read 2 to 3"));
+	assert_non_null(strstr(err.text, "version 5; we read 3 to 4"));
 	assert_int_equal(keeper_msg_encode(&m, 0, &wire), 0);
 	assert_int_equal(keeper_msg_decode(&got, wire.data, wire.len, &err),
 	    -EPROTONOSUPPORT);

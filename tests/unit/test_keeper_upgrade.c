@@ -101,6 +101,7 @@ start_half(struct world *w, int in)
 	spec.note = "note";
 	spec.note_len = 4;
 	spec.nfds = 1;
+	spec.missing = SPAWN_NO_NETWORK; /* as control found */
 	assert_int_equal(herd_spawn(w->herd, &spec, &in), 0);
 	UNTIL(w, see(w, spec.id)->spawned == 1);
 	do
@@ -135,6 +136,7 @@ children_and_all_that_is_known_of_them_stay(void **state)
 	assert_string_equal(see(w, id)->tail, "begun\nhalf line");
 
 	/* The next control finds everything as it was. */
+	see(w, id)->missing = 0;
 	hang_up(w);
 	connect_herd(w);
 	assert_string_equal(herd_incarnation(w->herd), incarnation);
@@ -142,6 +144,7 @@ children_and_all_that_is_known_of_them_stay(void **state)
 	assert_int_equal(herd_last_id(w->herd), id);
 	assert_int_equal(see(w, id)->manifest, 1);
 	assert_string_equal(see(w, id)->note, "note");
+	assert_int_equal(see(w, id)->missing, SPAWN_NO_NETWORK);
 	assert_int_equal(see(w, gone)->manifest, 1);
 	assert_int_equal(see(w, gone)->exit.code, 3);
 	assert_string_equal(see(w, gone)->tail, "last words");
@@ -189,7 +192,7 @@ a_manifest_is_read_whole_or_not_at_all(void **state)
 	assert_non_null(strstr(err.text, "behind its end"));
 	data[4]++; /* its first message: of a newer version */
 	assert_true(check(data, n, &err) < 0);
-	assert_non_null(strstr(err.text, "a message of version 4; we read"));
+	assert_non_null(strstr(err.text, "a message of version 5; we read"));
 	data[4] = 1;
 	assert_true(check(data, n, &err) < 0);
 }
