@@ -82,9 +82,6 @@ a_service_has_the_defaults_of_the_design(void **state)
 	assert_int_equal(s->restart.base_ms, 100);
 	assert_int_equal(s->restart.max_ms, 60000);
 	assert_int_equal(s->restart.reset_ms, 60000);
-	assert_int_equal(s->rollout.watch_ms, 30000);
-	assert_int_equal(s->rollout.errors, 5);
-	assert_int_equal(s->rollout.minimum, 5);
 	assert_int_equal(s->stop.drain_ms, 30000);
 	assert_int_equal(s->stop.signal, SIGTERM);
 	assert_int_equal(s->stop.timeout_ms, 10000);
@@ -239,9 +236,6 @@ every_rule_of_a_service_is_read(void **state)
 	assert_int_equal(s->liveness.fall, 9);
 	assert_int_equal(s->restart.reset_ms, 86400000);
 	assert_int_equal(s->stop.drain_ms, 0);
-	assert_int_equal(s->rollout.watch_ms, 60000);
-	assert_int_equal(s->rollout.errors, 0);
-	assert_int_equal(s->rollout.minimum, 1);
 	assert_int_equal(s->stop.signal, SIGQUIT);
 	assert_int_equal(s->balance, CONF_BALANCE_HASH);
 	assert_int_equal(s->hash, CONF_HASH_COOKIE);

@@ -54,6 +54,25 @@ a_deploy_watches_the_first_copy_and_then_goes_through(void **state)
 }
 
 static void
+the_bounds_are_as_stated(void **state)
+{
+	struct world *w = herd_of(1, V1);
+	const struct conf_rollout *conf = &api()->spec->rollout;
+
+	(void)state;
+	assert_int_equal(conf->watch_ms, 30000);
+	assert_int_equal(conf->errors, 5);
+	assert_int_equal(conf->minimum, 5);
+	deploy(w, "rollout: {watch: 1m, errors: 0%, minimum: 7}\n" V1, 0);
+	conf = &api()->spec->rollout;
+	assert_int_equal(conf->watch_ms, 60000);
+	assert_int_equal(conf->errors, 0);
+	assert_int_equal(conf->minimum, 7);
+	assert_false(rollout()->on); /* in place */
+	end(w);
+}
+
+static void
 without_a_watch_ready_is_enough(void **state)
 {
 	struct world *w = herd_of(3, THREE "rollout: {watch: 0s}\n" V1);
@@ -384,6 +403,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    a_deploy_watches_the_first_copy_and_then_goes_through),
+		cmocka_unit_test(the_bounds_are_as_stated),
 		cmocka_unit_test(without_a_watch_ready_is_enough),
 		cmocka_unit_test(
 		    a_service_that_serves_nobody_is_replaced_at_once),
