@@ -284,12 +284,13 @@ on_stop_signal(void *arg)
 static void
 on_reload_signal(void *arg)
 {
+	const struct control_reload how = { 0 };
 	struct daemon *d = arg;
 	struct buf errors;
 	json_t *done;
 
 	buf_init(&errors, ERRORS_MAX);
-	done = control_reload(d->control, &errors);
+	done = control_reload(d->control, &how, &errors);
 	if (done == NULL)
 		log_error("config", "not reloaded: %s", buf_str(&errors));
 	json_decref(done);

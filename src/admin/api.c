@@ -14,6 +14,15 @@ static const struct api_value scale_body[] = {
 	{ 0 },
 };
 
+static const struct api_value reload_body[] = {
+	{ "canary", API_INTEGER, false, 1, CONF_REPLICAS_MAX,
+	    "new copies at which the rollout of each service is held, until "
+	    "it is promoted or undone" },
+	{ "retry", API_BOOLEAN, false, 0, 0,
+	    "also try versions again that were rolled back or undone" },
+	{ 0 },
+};
+
 static const struct api_value upgrade_body[] = {
 	{ "path", API_STRING, false, 0, 0,
 	    "the program to become; when left out, the one that stands where "
@@ -73,6 +82,23 @@ const struct api_route api_routes[] = {
 	    .text = "Change how many instances a service has, or leave that "
 	    "to the configuration again.",
 	    .answer = "the service as it is now"),
+	ROUTE(POST, "/v1/services/{s}/rollout/promote", ADMIN, .change = true,
+	    .handler = on_rollout_promote, .status = 202, .type = JSON,
+	    .text = "Go on with a deploy that is watched or held, without "
+	    "waiting any more.",
+	    .answer = "the service as it is now"),
+	ROUTE(POST, "/v1/services/{s}/rollout/undo", ADMIN, .change = true,
+	    .handler = on_rollout_undo, .status = 202, .type = JSON,
+	    .text = "Take a deploy back, also the last one that is done.",
+	    .answer = "the service as it is now"),
+	ROUTE(POST, "/v1/services/{s}/rollout/pause", ADMIN, .change = true,
+	    .handler = on_rollout_pause, .status = 202, .type = JSON,
+	    .text = "Replace no further instance until it is resumed.",
+	    .answer = "the service as it is now"),
+	ROUTE(POST, "/v1/services/{s}/rollout/resume", ADMIN, .change = true,
+	    .handler = on_rollout_resume, .status = 202, .type = JSON,
+	    .text = "Go on with a rollout that is paused.",
+	    .answer = "the service as it is now"),
 	ROUTE(GET, "/v1/services/{s}/logs", READ, .params = logs_params,
 	    .handler = on_logs, .status = 200,
 	    .type = "application/x-ndjson",
@@ -116,11 +142,12 @@ const struct api_route api_routes[] = {
 	ROUTE(POST, "/v1/plan", READ, .handler = on_plan,
 	    .status = 200, .type = JSON,
 	    .text = "What a reload would change.",
-	    .answer = "changes, an array"),
+	    .answer = "changes and held, arrays: what would change, and "
+	    "versions that were taken back and are not tried again"),
 	ROUTE(POST, "/v1/reload", ADMIN, .change = true, .handler = on_reload,
-	    .status = 200, .type = JSON,
+	    .body = reload_body, .status = 200, .type = JSON,
 	    .text = "Apply the configuration files, all of them or nothing.",
-	    .answer = "changes, an array, and the new generation"),
+	    .answer = "changes and held, arrays, and the new generation"),
 	ROUTE(GET, "/v1/nodes", READ, .handler = on_nodes,
 	    .status = 200, .type = JSON,
 	    .text = "The nodes that the registry knows.",

@@ -75,6 +75,10 @@ uint64_t call_number(
 void on_status(struct call *call);
 void on_services(struct call *call);
 void on_service(struct call *call);
+void on_rollout_promote(struct call *call);
+void on_rollout_undo(struct call *call);
+void on_rollout_pause(struct call *call);
+void on_rollout_resume(struct call *call);
 void on_instances(struct call *call);
 void on_instance(struct call *call);
 void on_explain(struct call *call);

@@ -101,34 +101,80 @@ on_service_scale(struct call *call)
 }
 
 static void
-files_do(struct call *call, json_t *(*fn)(struct control *, struct buf *))
+rollout_do(struct call *call, enum control_verb verb)
 {
-	struct buf errors;
-	json_t *changes;
+	char name[CALL_NAME_MAX];
+	struct err err = { "" };
+	int r = control_rollout(
+	    call->admin->control, call_name(call, "s", name), verb, &err);
 
-	buf_init(&errors, ERRORS_MAX);
-	changes = fn(call->admin->control, &errors);
+	if (r < 0)
+		call_failed(call, r, &err);
+	else
+		call_service(call, call->route->status, name);
+}
+
+void
+on_rollout_promote(struct call *call)
+{
+	rollout_do(call, CONTROL_PROMOTE);
+}
+
+void
+on_rollout_undo(struct call *call)
+{
+	rollout_do(call, CONTROL_UNDO);
+}
+
+void
+on_rollout_pause(struct call *call)
+{
+	rollout_do(call, CONTROL_PAUSE);
+}
+
+void
+on_rollout_resume(struct call *call)
+{
+	rollout_do(call, CONTROL_RESUME);
+}
+
+/* changes is taken; NULL: errors say why. */
+static void
+files_done(struct call *call, json_t *changes, struct buf *errors)
+{
 	if (changes != NULL) {
 		call_set_etag(call);
 		call_json(call, 200, changes);
 	} else {
 		call_problem(call, 422, "bad-configuration", NULL,
-		    errors.len > 0 ? buf_str(&errors)
-				   : "drover is out of memory");
+		    errors->len > 0 ? buf_str(errors)
+				    : "drover is out of memory");
 	}
-	buf_done(&errors);
+	buf_done(errors);
 }
 
 void
 on_plan(struct call *call)
 {
-	files_do(call, control_plan);
+	struct buf errors;
+
+	buf_init(&errors, ERRORS_MAX);
+	files_done(call, control_plan(call->admin->control, &errors), &errors);
 }
 
 void
 on_reload(struct call *call)
 {
-	files_do(call, control_reload);
+	const struct control_reload how = {
+		.canary = (unsigned)json_integer_value(
+		    json_object_get(call->body, "canary")),
+		.retry = json_is_true(json_object_get(call->body, "retry")),
+	};
+	struct buf errors;
+
+	buf_init(&errors, ERRORS_MAX);
+	files_done(
+	    call, control_reload(call->admin->control, &how, &errors), &errors);
 }
 
 void

@@ -236,10 +236,17 @@ reload(const struct invocation *in, const json_t *before)
 		.kind = WAIT_RELOADED,
 		.target = "/v1/status",
 		.before = before,
+		.canary = in->canary > 0,
 	};
-	json_t *changes, *view = NULL;
-	int r = remote_call(in, "POST", "/v1/reload", NULL, &changes);
+	json_t *changes, *view = NULL, *body = json_object();
+	int r;
 
+	if (in->canary > 0)
+		json_object_set_new(body, "canary", json_integer(in->canary));
+	if (in->given & OPT_RETRY)
+		json_object_set_new(body, "retry", json_true());
+	r = remote_call(in, "POST", "/v1/reload", body, &changes);
+	json_decref(body);
 	if (r != CLI_OK)
 		return r;
 	goal.changes = json_object_get(changes, "changes");

@@ -21,6 +21,12 @@ const struct option_row options[] = {
 	    "until it is done, or the timeout" },
 	{ OPT_TIMEOUT, 0, "timeout", "DURATION",
 	    "how long --wait waits (60s)" },
+	{ OPT_CANARY, 0, "canary", "N",
+	    "hold each deploy at N new copies until it is promoted" },
+	{ OPT_RETRY, 0, "retry", NULL,
+	    "also try versions again that were rolled back or undone" },
+	{ OPT_ONCE, 0, "once", NULL,
+	    "say how it is now, and do not follow" },
 	{ OPT_GENERATION, 0, "generation", "N",
 	    "only if nothing was changed since generation N" },
 	{ OPT_JSON, 0, "json", NULL,
@@ -106,11 +112,30 @@ const struct command commands[] = {
 	    .brief = "show what a reload would change",
 	    .text = "Exits 0 when nothing would, 10 when something would.",
 	    .run = run_plan },
-	{ .name = "reload", .args = "", .options = OPTS_CHANGE,
-	    .role = "admin",
+	{ .name = "reload", .args = "",
+	    .options = OPTS_CHANGE | OPT_CANARY | OPT_RETRY, .role = "admin",
 	    .brief = "apply the configuration files",
-	    .text = "All of them, or nothing when anything is wrong.",
+	    .text = "All of them, or nothing when anything is wrong.\n"
+	    "Where they change what a process is started with, the copies are "
+	    "replaced one at a time. The first new one is watched beside the "
+	    "old ones for rollout.watch (30s). A version that does not get "
+	    "ready, exits or fails too often is rolled back by itself, and "
+	    "not tried again until its file changes, or with --retry.\n"
+	    "With --wait it exits 3 when one was rolled back.",
 	    .run = run_reload },
+	{ .name = "rollout",
+	    .args = "status|promote|undo|pause|resume [service]",
+	    .min = 1, .max = 2, .words = WORDS_ROLLOUT,
+	    .options = OPTS_CHANGE | OPT_ONCE, .role = "read",
+	    .brief = "follow, promote, undo or pause a rollout",
+	    .text = "status follows the rollouts of a service, or of all, to "
+	    "their end. It exits 0 when they are done, and 3 when the last "
+	    "one of a service was rolled back, undone or given up. One that "
+	    "is held or paused is waited for; --timeout ends that.\n"
+	    "promote goes on with a deploy that is watched or held. undo "
+	    "takes it back, also the last one that is done. pause replaces "
+	    "no further copy until resume. These need the role admin.",
+	    .run = run_rollout },
 	{ .name = "nodes", .args = "", .options = OPTS_ALL, .role = "read",
 	    .brief = "show the nodes that the registry knows",
 	    .text = "Each with its address and how it is.",

@@ -24,6 +24,7 @@ enum command_words {
 	WORDS_TARGET, /* service or instance */
 	WORDS_SCALE,  /* service= */
 	WORDS_SHELL,
+	WORDS_ROLLOUT, /* a verb of rollout, or a service */
 	WORDS_COMMAND
 };
 
@@ -39,7 +40,10 @@ enum {
 	OPT_SINCE = 128,
 	OPT_LINES = 256,
 	OPT_GENERATION = 512,
-	OPT_ATTACH = 1024
+	OPT_ATTACH = 1024,
+	OPT_CANARY = 2048,
+	OPT_RETRY = 4096,
+	OPT_ONCE = 8192
 };
 
 #define OPTS_ALL (OPT_HELP | OPT_JSON | OPT_SOCKET)
@@ -63,6 +67,7 @@ struct invocation {
 	const char *since;
 	unsigned lines;
 	uint64_t generation;
+	unsigned canary; /* 0: none */
 	char *const *args;
 	size_t nargs;
 	const struct cli_daemon *daemon;

@@ -13,6 +13,8 @@
 #include "cli/run.h"
 #include "cli/show.h"
 
+#define ROLLOUT_VERBS "status promote undo pause resume"
+
 #define SCRIPT_MAX (256 * 1024)
 
 static const char *const shells[] = { "bash", "zsh", "fish", "names" };
@@ -65,6 +67,9 @@ words_of(const struct command *c)
 		       "sed '/[.]/d;s/$/=/')";
 	case WORDS_SHELL:
 		return "bash zsh fish names";
+	case WORDS_ROLLOUT:
+		return ROLLOUT_VERBS " $(drover completion names 2>/dev/null | "
+				     "grep -v '[.]')";
 	default:
 		return "";
 	}
@@ -218,6 +223,9 @@ fish_words(const struct command *c)
 		       "string replace -r \\$ =)";
 	case WORDS_SHELL:
 		return "bash zsh fish names";
+	case WORDS_ROLLOUT:
+		return ROLLOUT_VERBS " (drover completion names 2>/dev/null | "
+				     "string match -v \"*.*\")";
 	default:
 		return "";
 	}

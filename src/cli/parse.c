@@ -9,6 +9,7 @@
 #include "base/near.h"
 #include "base/str.h"
 #include "cli/command.h"
+#include "conf/conf.h"
 
 #define NAMES_MAX 32
 #define TIMEOUT_MS 60000
@@ -120,6 +121,10 @@ set_value(struct invocation *in, const struct option_row *o, const char *value,
 	case OPT_LINES:
 		r = set_number(o, value, 0, LINES_MAX, &n, err);
 		in->lines = (unsigned)n;
+		break;
+	case OPT_CANARY:
+		r = set_number(o, value, 1, CONF_REPLICAS_MAX, &n, err);
+		in->canary = (unsigned)n;
 		break;
 	case OPT_GENERATION:
 		r = set_number(o, value, 0, INT64_MAX, &in->generation, err);

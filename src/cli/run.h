@@ -27,6 +27,8 @@ int run_reload(const struct invocation *in);
 int run_upgrade(const struct invocation *in);
 int run_shutdown(const struct invocation *in);
 
+int run_rollout(const struct invocation *in); /* rollout.c */
+
 int run_logs(const struct invocation *in); /* follow.c */
 int run_events(const struct invocation *in);
 

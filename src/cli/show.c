@@ -422,7 +422,8 @@ add_instance(struct table *t, const json_t *in)
 	const json_t *end = json_object_get(in, "last_exit");
 	const char *at = json_text(end, "at");
 
-	table_add(t, PLAIN, "%s", or_dash(json_text(in, "id")));
+	table_add(t, PLAIN, "%s%s", or_dash(json_text(in, "id")),
+	    json_is_true(json_object_get(in, "new")) ? " new" : "");
 	add_number(t, json_object_get(in, "pid"));
 	add_state(t, json_text(in, "state"));
 	add_restarts(

@@ -94,15 +94,30 @@ show_change(const json_t *change, struct buf *out)
 	return r == 0 ? buf_puts(out, "\n") : r;
 }
 
+static int
+show_held(const json_t *plan, struct buf *out)
+{
+	const json_t *held = json_object_get(plan, "held");
+	size_t i;
+	json_t *one;
+	int r = 0;
+
+	json_array_foreach(held, i, one) if (r == 0) r = buf_printf(out,
+	    "= %s held at the version before: %s; reload --retry tries the "
+	    "one in the files\n",
+	    json_text(one, "service"), json_text(one, "why"));
+	return r;
+}
+
 int
 show_changes(const json_t *plan, struct buf *out)
 {
 	const json_t *changes = json_object_get(plan, "changes");
 	size_t i;
 	json_t *change;
-	int r = 0;
+	int r = show_held(plan, out);
 
-	if (json_array_size(changes) == 0)
+	if (r == 0 && json_array_size(changes) == 0)
 		return buf_puts(out, "nothing changes\n");
 	json_array_foreach(changes, i, change) if (r == 0)
 	    r = show_change(change, out);

@@ -65,12 +65,19 @@ static json_int_t
 old_process(const json_t *view, const json_t *before)
 {
 	const json_t *all = json_object_get(view, "instances");
+	const json_t *beside = json_object_get(view, "beside");
 	json_int_t pid = json_number(view, "pid");
 	size_t i;
 	json_t *in;
 
 	if (pid > 0 && has_pid(before, pid))
 		return pid;
+	json_array_foreach(beside, i, in)
+	{
+		pid = json_integer_value(in);
+		if (has_pid(before, pid))
+			return pid;
+	}
 	json_array_foreach(all, i, in)
 	{
 		pid = json_number(in, "pid");
@@ -159,6 +166,81 @@ change_of(const json_t *changes, const char *service)
 	return NULL;
 }
 
+static const char *
+phase_of(const json_t *service)
+{
+	return json_text(json_object_get(service, "rollout"), "phase");
+}
+
+/* A deploy has come as far as it was asked to. */
+static bool
+has_rolled_out(const struct wait_goal *g, const json_t *service)
+{
+	static const char *const on[] = { "rolling", "watching", "held",
+		"paused", "reverting" };
+	const char *phase = phase_of(service);
+
+	if (g->canary && strcmp(phase, "held") == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(on); i++)
+		if (strcmp(phase, on[i]) == 0)
+			return false;
+	return true;
+}
+
+static bool
+judge_anew(
+    const struct wait_goal *g, const json_t *service, char *why, size_t size)
+{
+	if (count_processes(service) == 0)
+		return true;
+	if (!has_rolled_out(g, service))
+		return not_yet(service, why, size);
+	return strcmp(phase_of(service), "held") == 0 ||
+	    judge_up(service, g->before, why, size);
+}
+
+static bool
+has_failed(const json_t *service, char *why, size_t size)
+{
+	static const char *const words[] = { "rolled-back", "failed", "undone",
+		"cancelled" };
+	const char *phase = phase_of(service);
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(phase, words[i]) != 0)
+			continue;
+		snprintf(why, size, "%s: %s: %s", name_of(service), phase,
+		    json_text(json_object_get(service, "rollout"), "reason"));
+		return true;
+	}
+	return false;
+}
+
+bool
+wait_is_lost(
+    const struct wait_goal *g, const json_t *view, char *why, size_t size)
+{
+	const json_t *services = json_object_get(view, "services");
+	size_t i;
+	json_t *s;
+
+	if (g->kind == WAIT_UP)
+		return g->before != NULL && has_failed(view, why, size);
+	if (g->kind != WAIT_RELOADED)
+		return false;
+	json_array_foreach(services, i, s)
+	{
+		const json_t *change = change_of(
+		    g->changes, json_text(s, "name"));
+
+		if (strcmp(json_text(change, "kind"), "restarted") == 0 &&
+		    count_processes(s) > 0 && has_failed(s, why, size))
+			return true;
+	}
+	return false;
+}
+
 static bool
 judge_reloaded(
     const struct wait_goal *g, const json_t *view, char *why, size_t size)
@@ -177,8 +259,7 @@ judge_reloaded(
 			continue;
 		if (!service_healthy(service))
 			return not_yet(service, why, size);
-		if (anew && count_processes(service) > 0 &&
-		    !judge_up(service, g->before, why, size))
+		if (anew && !judge_anew(g, service, why, size))
 			return false;
 	}
 	return true;
@@ -241,6 +322,15 @@ timed_out(const struct invocation *in, const struct wait_goal *goal, int last,
 	return goal->kind == WAIT_DOWN ? CLI_ERROR : CLI_UNHEALTHY;
 }
 
+static int
+lost(const char *why, json_t **view)
+{
+	json_decref(*view);
+	*view = NULL;
+	fprintf(stderr, "drover: %s\n", why);
+	return CLI_UNHEALTHY;
+}
+
 int
 wait_for(
     const struct invocation *in, const struct wait_goal *goal, json_t **view)
@@ -253,6 +343,8 @@ wait_for(
 		r = remote_try(in, goal->target, view);
 		if (r == CLI_OK && wait_judge(goal, *view, why, sizeof(why)))
 			return CLI_OK;
+		if (r == CLI_OK && wait_is_lost(goal, *view, why, sizeof(why)))
+			return lost(why, view);
 		json_decref(*view);
 		*view = NULL;
 		if (clock_ms() >= end)

@@ -30,10 +30,15 @@ struct wait_goal {
 	const json_t *changes; /* RELOADED */
 	json_int_t replicas;   /* SCALED */
 	json_int_t epoch;      /* UPGRADED */
+	bool canary;	       /* RELOADED: a deploy that is held is enough */
 };
 
 /* Done; or not, with why. */
 bool wait_judge(
+    const struct wait_goal *goal, const json_t *view, char *why, size_t size);
+
+/* It will not be: a rollout of it has gone back or was given up, with why. */
+bool wait_is_lost(
     const struct wait_goal *goal, const json_t *view, char *why, size_t size);
 
 /*

@@ -15,9 +15,6 @@ struct conf_box {
 	unsigned refs;
 };
 
-/* A service's JSON; the caller's. NULL: out of memory. */
-json_t *conf_service_json(const struct conf_service *service);
-
 /* All of drover.yaml, without the services, likewise. */
 json_t *conf_root_json(const struct conf *conf);
 

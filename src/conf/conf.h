@@ -235,6 +235,13 @@ struct conf_restart {
 	uint64_t first_ms, base_ms, max_ms, reset_ms;
 };
 
+/* How a changed version is watched while it takes the place of another. */
+struct conf_rollout {
+	uint64_t watch_ms;
+	unsigned errors;  /* percent of the new copies' answers */
+	unsigned minimum; /* errors, before the percentage counts */
+};
+
 struct conf_stop {
 	uint64_t drain_ms;
 	uint64_t websocket_drain_ms;
@@ -324,6 +331,7 @@ struct conf_service {
 	uint64_t start_timeout_ms;
 	struct conf_restart restart;
 	struct conf_stop stop;
+	struct conf_rollout rollout;
 	enum conf_balance balance;
 	enum conf_hash hash;
 	const char *hash_name; /* header, cookie or query name; else "" */
@@ -401,6 +409,9 @@ const struct conf *conf_from_json(json_t *root, struct buf *errors);
 
 /* The whole effective configuration, defaults included; the caller's. */
 json_t *conf_json(const struct conf *conf);
+
+/* Of one service, likewise. Both are NULL when out of memory. */
+json_t *conf_service_json(const struct conf_service *service);
 
 const struct conf_service *conf_service(
     const struct conf *conf, const char *name); /* or NULL */

@@ -668,6 +668,27 @@ const struct schema schema_service[] = {
 	.min = 0, .max = HOUR, .preset = "10s",
 	.text = "From the signal until its whole process group is killed." },
 
+{ "rollout", SCHEMA_GROUP,
+	.text = "How a reload that changes what a process is started with "
+		"replaces the copies: one at a time, a new one beside the old "
+		"one until it is ready. A new copy that does not get ready, "
+		"exits or fails too often takes them all back to the version "
+		"before; the one in the files is then not tried again until "
+		"it changes, or by drover reload --retry." },
+{ "rollout.watch", SCHEMA_DURATION, SCHEMA_LIVE, SERVICE(rollout.watch_ms),
+	.min = 0, .max = DAY, .preset = "30s",
+	.text = "How long the first new copy has to be ready, beside all the "
+		"old ones, before one of them goes. 0s: not at all." },
+{ "rollout.errors", SCHEMA_PERCENT, SCHEMA_LIVE, SERVICE(rollout.errors),
+	.min = 0, .max = 100, .preset = "5%",
+	.text = "More errors than that among the answers of the new copies, "
+		"until the last one is in its place, and the version has "
+		"failed. Errors are answers of 5xx, invalid ones, broken "
+		"connections and none in time. 100%: they do not matter." },
+{ "rollout.minimum", SCHEMA_INT, SCHEMA_LIVE, SERVICE(rollout.minimum),
+	.min = 1, .max = 1000000, .preset = "5",
+	.text = "But not before there were so many errors." },
+
 { "balance", SCHEMA_GROUP, .scalar = "balance.policy",
 	.text = "Which copy a request goes to. A bare value is short for "
 		"policy." },

@@ -13,6 +13,7 @@
 #include "control/note.h"
 #include "control/publish.h"
 #include "control/replica.h"
+#include "control/rollout.h"
 #include "control/service.h"
 #include "control/workers.h"
 #define LOG_SUBSYSTEM "control"
@@ -111,8 +112,22 @@ fill(struct replica *r, const struct orphan *o)
 		r->ready_wall = n->ready_wall;
 		r->ready_at = loop_time(c, n->ready_wall);
 	}
-	if (n->spawn_hash != r->process_conf->hash_spawn)
-		r->service->dirty = true;
+}
+
+/* What it was started with, as far as that is known. */
+static void
+find_version(struct replica *r, uint64_t spawn_hash)
+{
+	const struct conf *earlier = r->service->control->earlier;
+	const struct conf_service *before = earlier == NULL
+	    ? NULL
+	    : conf_service(earlier, r->service->spec->name);
+
+	if (r->process_conf->hash_spawn == spawn_hash)
+		return;
+	if (before != NULL)
+		replica_take(r, earlier, before);
+	r->other = r->process_conf->hash_spawn != spawn_hash;
 }
 
 /* It goes on from the state in which it was left. */
@@ -132,7 +147,7 @@ resume(struct replica *r, const struct orphan *o)
 	default:
 		break;
 	}
-	if (!r->current)
+	if (!r->current && !rollout_adopt(r))
 		replica_post(r, INSTANCE_EV_UNWANT, "left by a rollout");
 	if (o->exited)
 		replica_exited(
@@ -177,6 +192,7 @@ adopt_replica(struct control *c, const struct orphan *o)
 	else
 		list_push(&s->extra, &r->link);
 	fill(r, o);
+	find_version(r, n->spawn_hash);
 	if (instance_adopt(r->in, n->state, n->crashes) < 0) {
 		disown(c, o);
 		r->child = 0;

@@ -10,6 +10,8 @@
 
 #include "base/fd.h"
 #include "control/herd.h"
+#include "control/held.h"
+#include "control/rollout.h"
 #include "control/scaling.h"
 #define LOG_SUBSYSTEM "control"
 #include "base/log.h"
@@ -25,11 +27,16 @@ path_of(const struct control *c, char *path)
 static json_t *
 service_json(const struct service *s)
 {
+	json_t *rollout = rollout_save(s);
 	json_t *o = json_pack(
 	    "{si ss}", "cell", (int)s->cell, "token", s->token);
 
 	if (s->stopped)
 		json_object_set_new(o, "stopped", json_true());
+	if (s->previous != NULL)
+		json_object_set(o, "previous", s->previous);
+	if (rollout != NULL)
+		json_object_set_new(o, "rollout", rollout);
 	if (s->scaled)
 		json_object_set_new(
 		    o, "scaled", json_integer((json_int_t)s->desired));
@@ -53,9 +60,10 @@ applied_save(struct control *c)
 {
 	char path[PATH_MAX];
 	struct err err = { "out of memory" };
-	json_t *o = json_pack("{ss sI so so}", "incarnation",
+	json_t *o = json_pack("{ss sI so so sO*}", "incarnation",
 	    herd_incarnation(c->herd), "wishes", (json_int_t)c->wishes,
-	    "services", services_json(c), "conf", conf_json(c->conf));
+	    "services", services_json(c), "conf", conf_json(c->conf), "held",
+	    c->held);
 	char *text = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
 	int r = -ENOMEM;
 
@@ -80,8 +88,9 @@ unpack(struct control *c, struct applied *a, json_t *o, struct err *err)
 	json_t *conf;
 	struct buf errors;
 
-	if (json_unpack(o, "{s:s s:I s:o s:O}", "incarnation", &incarnation,
-		"wishes", &wishes, "conf", &conf, "services", &a->services) < 0)
+	if (json_unpack(o, "{s:s s:I s:o s:O s?O}", "incarnation", &incarnation,
+		"wishes", &wishes, "conf", &conf, "services", &a->services,
+		"held", &a->held) < 0)
 		return err_set(err, -EBADMSG, "not what it should be");
 	if (strcmp(incarnation, herd_incarnation(c->herd)) != 0)
 		return -ENOENT; /* of an earlier herd */
@@ -117,7 +126,7 @@ applied_load(struct control *c, struct applied *a, struct err *err)
 	r = unpack(c, a, o, err);
 	if (r < 0) {
 		json_decref(a->services);
-		*a = (struct applied){ 0 };
+		a->services = NULL;
 	}
 	json_decref(o);
 	return r;
@@ -128,6 +137,7 @@ applied_done(struct applied *a)
 {
 	conf_unref(a->conf);
 	json_decref(a->services);
+	json_decref(a->held);
 	*a = (struct applied){ 0 };
 }
 
@@ -148,6 +158,8 @@ applied_restore(const struct applied *a, struct service *s)
 	const char *token = json_string_value(json_object_get(o, "token"));
 
 	s->stopped = json_is_true(json_object_get(o, "stopped"));
+	s->previous = json_incref(json_object_get(o, "previous"));
+	rollout_restore(s, json_object_get(o, "rollout"));
 	if (json_is_integer(scaled)) {
 		s->scaled = true;
 		s->desired = (unsigned)json_integer_value(scaled);
@@ -157,4 +169,26 @@ applied_restore(const struct applied *a, struct service *s)
 	if (token == NULL ||
 	    str_copy(s->token, sizeof(s->token), span_of(token)) < 0)
 		return;
+}
+
+const struct conf *
+applied_earlier(struct control *c)
+{
+	json_t *specs = json_object();
+	const struct conf *out = NULL;
+	struct buf errors;
+
+	LIST_EACH (s, &c->services, struct service, link)
+		if (s->rollout.on && s->previous != NULL)
+			json_object_set(specs, s->spec->name, s->previous);
+	buf_init(&errors, 4096);
+	if (json_object_size(specs) > 0)
+		out = held_compose(c->conf, specs, &errors);
+	if (errors.len > 0)
+		log_error("applied.json",
+		    "what rollouts leave does not fit what is in force: %s",
+		    buf_str(&errors));
+	buf_done(&errors);
+	json_decref(specs);
+	return out;
 }

@@ -4,8 +4,10 @@
  * applied - what is in force, for the control process after this one
  *
  * $RUNTIME/applied.json holds the applied configuration, the operator's wishes
- * (stopped, scaled), and each service's scoreboard cell and token. It lives as
- * long as the herd: one of another incarnation is not read.
+ * (stopped, scaled), each service's scoreboard cell and token, its rollout and
+ * the version before, and which versions were taken back. It lives as long as
+ * the herd: of one of another incarnation only the last is read, so that a
+ * keeper that died makes nothing run that had failed.
  */
 
 #ifndef CONTROL_APPLIED_H
@@ -17,6 +19,7 @@ struct applied {
 	const struct conf *conf;
 	uint64_t wishes;
 	json_t *services; /* by name */
+	json_t *held;	  /* held.h; also of an earlier herd; or NULL */
 };
 
 /*
@@ -34,5 +37,11 @@ int applied_cell(const struct applied *a, const char *service);
 
 /* Wishes and token, onto a service that was just made. */
 void applied_restore(const struct applied *a, struct service *s);
+
+/*
+ * The configuration in force with the earlier versions of services whose
+ * rollout is under way; NULL: there are none.
+ */
+const struct conf *applied_earlier(struct control *c);
 
 #endif /* CONTROL_APPLIED_H */

@@ -3,6 +3,7 @@
 /* command - what an operator may ask for: the POSTs of control.h */
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,7 +62,7 @@ control_restart(struct control *c, const char *service, struct err *err)
 		return control_start(c, service, err);
 	if (service_desired(s) == 0)
 		return 0;
-	r = rollout_start(s, 0, service_desired(s) - 1, "restart", err);
+	r = rollout_restart(s, 0, UINT_MAX, "restart", err);
 	return r < 0 ? r : wished(c);
 }
 
@@ -96,6 +97,18 @@ control_scale_auto(struct control *c, const char *service, struct err *err)
 	return wished(c);
 }
 
+int
+control_rollout(struct control *c, const char *service, enum control_verb verb,
+    struct err *err)
+{
+	struct service *s;
+	int r = named_service(c, service, &s, err);
+
+	if (r == 0)
+		r = rollout_do(s, verb, err);
+	return r < 0 ? r : wished(c);
+}
+
 /* --- instances ------------------------------------------------------------ */
 
 int
@@ -106,7 +119,7 @@ control_instance_restart(struct control *c, const char *id, struct err *err)
 
 	if (x < 0)
 		return x;
-	return rollout_start(r->service, r->n, r->n, "restart", err);
+	return rollout_restart(r->service, r->n, r->n, "restart", err);
 }
 
 int

@@ -21,12 +21,14 @@
 #include "control/event.h"
 #include "control/folders.h"
 #include "control/health.h"
+#include "control/held.h"
 #include "control/listeners.h"
 #include "control/readers.h"
 #include "control/publish.h"
 #include "control/records.h"
 #include "control/reload.h"
 #include "control/replica.h"
+#include "control/rollout.h"
 #include "control/sample.h"
 #include "control/scaling.h"
 #include "control/service.h"
@@ -124,6 +126,10 @@ set_going(struct control *c)
 		scaling_take_over(s);
 	LIST_EACH_SAFE (s, &c->services, struct service, link)
 		service_settle(s);
+	LIST_EACH_SAFE (s, &c->services, struct service, link)
+		rollout_resume(s);
+	conf_unref(c->earlier);
+	c->earlier = NULL;
 	workers_start(c);
 	upgrade_soon(c);
 	enroll_begin(c);
@@ -161,6 +167,7 @@ begin_with(struct control *c, const struct applied *a, struct err *err)
 	if (r < 0)
 		return r;
 	c->begun = true;
+	c->earlier = applied_earlier(c);
 	adopt_all(c);
 	set_going(c);
 	return c->args.begun(c->args.owner, c, err);
@@ -191,6 +198,7 @@ take_over(struct control *c, const struct applied *a, struct err *err)
 	int r;
 
 	c->conf = conf_ref(a->conf);
+	c->held = json_incref(a->held);
 	r = begin_with(c, a, err);
 	if (r < 0)
 		return r;
@@ -199,14 +207,25 @@ take_over(struct control *c, const struct applied *a, struct err *err)
 	return 0;
 }
 
+/* The files decide, but for a version that had failed in the herd before. */
 static int
-begin_anew(struct control *c, struct err *err)
+begin_anew(struct control *c, json_t *held, struct err *err)
 {
 	const struct applied none = { 0 };
+	struct buf errors;
 
 	if (c->disk == NULL)
 		return err_set(err, -EINVAL, "%s", c->errors);
-	c->conf = conf_ref(c->disk);
+	c->held = json_incref(held);
+	buf_init(&errors, sizeof(c->errors));
+	c->conf = held_apply(c, c->disk, &errors);
+	if (c->conf == NULL) {
+		log_error("config", "%s", buf_str(&errors));
+		held_clear(c);
+		c->conf = conf_ref(c->disk);
+	}
+	held_forget(c, c->disk);
+	buf_done(&errors);
 	return begin_with(c, &none, err);
 }
 
@@ -239,7 +258,7 @@ on_ready(void *owner)
 	if (r == 0)
 		r = take_over(c, &applied, &err);
 	else
-		r = begin_anew(c, &err);
+		r = begin_anew(c, applied.held, &err);
 	if (r < 0)
 		fail(c, r, &err, applied.conf == NULL);
 	applied_done(&applied);
@@ -473,6 +492,8 @@ control_free(struct control *c)
 	secrets_free(c->credentials);
 	conf_unref(c->conf);
 	conf_unref(c->disk);
+	conf_unref(c->earlier);
+	json_decref(c->held);
 	free(c);
 }
 

@@ -97,11 +97,32 @@ int control_instance_restart(struct control *c, const char *id, struct err *e);
 int control_instance_stop(struct control *c, const char *id, struct err *e);
 int control_instance_kill(struct control *c, const char *id, struct err *e);
 
-/* What a reload would do: {"changes": [...]}; NULL with the errors. */
+/*
+ * What a reload would do: {"changes": [...], "held": [...]}; NULL with the
+ * errors. Held are services whose version in the files was taken back, and is
+ * not tried again until it changes: {"service", "why"}.
+ */
 json_t *control_plan(struct control *c, struct buf *errors);
 
+struct control_reload {
+	unsigned canary; /* new copies of each service to hold at; 0: none */
+	bool retry;	 /* also what is held */
+};
+
 /* Do it: the same value, and "generation". NULL: nothing was changed. */
-json_t *control_reload(struct control *c, struct buf *errors);
+json_t *control_reload(
+    struct control *c, const struct control_reload *how, struct buf *errors);
+
+/* Of a rollout under way; UNDO also of the last deploy that is done. */
+enum control_verb {
+	CONTROL_PROMOTE, /* go on, without waiting or holding any more */
+	CONTROL_UNDO,	 /* back to the version before */
+	CONTROL_PAUSE,	 /* replace no further copy */
+	CONTROL_RESUME,
+};
+
+int control_rollout(struct control *c, const char *service,
+    enum control_verb verb, struct err *err);
 
 void control_shutdown(struct control *c); /* the whole herd */
 

@@ -34,8 +34,10 @@ note_replica(const struct replica *r, char *text, size_t size)
 		"state", instance_state_name(instance_state(r->in)), "crashes",
 		(int)instance_crashes(r->in), "restarts", (int)r->restarts,
 		"extra", !r->current, "ready_at", (json_int_t)r->ready_wall,
-		"spawn_hash", (json_int_t)r->process_conf->hash_spawn, "exit",
-		r->has_exit ? exit_json(&r->exit) : NULL),
+		"spawn_hash",
+		r->other ? (json_int_t)0
+			 : (json_int_t)r->process_conf->hash_spawn,
+		"exit", r->has_exit ? exit_json(&r->exit) : NULL),
 	    text, size);
 }
 

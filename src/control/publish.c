@@ -16,6 +16,7 @@
 #include "control/publish_auth.h"
 #include "control/publish_route.h"
 #include "control/replica.h"
+#include "control/rollout.h"
 #include "control/scaling.h"
 #include "control/service.h"
 #include "control/workers.h"
@@ -204,6 +205,7 @@ add_endpoint(struct snapshot_endpoint *e, const struct replica *r)
 		.cell = (uint32_t)r->cell,
 		.weight = 100,
 		.ready_since_ms = r->ready_at,
+		.flags = rollout_on_trial(r) ? SNAPSHOT_ENDPOINT_TRIAL : 0U,
 	};
 }
 
@@ -325,17 +327,15 @@ add_silent(struct build *b)
 {
 	uint32_t *cells, n = 0;
 
-	LIST_EACH (s, &b->c->services, struct service, link)
-		LIST_EACH (r, &s->replicas, struct replica, link)
-			n += is_silent(r);
+	EACH_REPLICA(b->c, r)
+	n += is_silent(r);
 	b->snap.silent = cells = take(b, n, sizeof(*cells));
 	b->snap.nsilent = cells == NULL ? 0 : n;
 	if (cells == NULL)
 		return;
-	LIST_EACH (s, &b->c->services, struct service, link)
-		LIST_EACH (r, &s->replicas, struct replica, link)
-			if (is_silent(r))
-				*cells++ = (uint32_t)r->cell;
+	EACH_REPLICA(b->c, r)
+	if (is_silent(r))
+		*cells++ = (uint32_t)r->cell;
 }
 
 static void

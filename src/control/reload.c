@@ -11,6 +11,7 @@
 #include "control/applied.h"
 #include "control/certificates.h"
 #include "control/event.h"
+#include "control/held.h"
 #include "control/listeners.h"
 #include "control/publish.h"
 #include "control/rollout.h"
@@ -31,16 +32,6 @@ change_json(const struct conf_change *ch)
 {
 	return json_pack("{ss ss ss ss ss}", "kind", kinds[ch->kind], "service",
 	    ch->service, "key", ch->key, "from", ch->from, "to", ch->to);
-}
-
-static json_t *
-changes_json(const struct conf_change *changes, size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, change_json(&changes[i]));
-	return json_pack("{so}", "changes", list);
 }
 
 /* --- putting it in force -------------------------------------------------- */
@@ -65,22 +56,13 @@ refuse_unchangeable(
 	return r;
 }
 
-static void
-replace_processes(struct service *s)
-{
-	struct err err;
-	unsigned n = service_desired(s);
-
-	rollout_cancel(s, "reload");
-	if (n > 0 && rollout_start(s, 0, n - 1, "reload", &err) < 0)
-		log_error(s->spec->name, "%s", err.text);
-}
-
+/* canary < 0: its processes run it already, or are not to be replaced. */
 static void
 apply_one(struct control *c, const struct conf *conf,
-    const struct conf_service *spec, bool restart)
+    const struct conf_service *spec, int canary)
 {
 	struct service *s = service_by_name(c, spec->name);
+	json_t *before;
 
 	if (s == NULL) {
 		s = service_add(c, conf, spec, -1);
@@ -92,10 +74,11 @@ apply_one(struct control *c, const struct conf *conf,
 		return;
 	}
 	s->removed = false;
+	before = canary < 0 ? NULL : conf_service_json(s->spec);
 	service_set_spec(s, conf, spec);
+	if (canary >= 0)
+		rollout_deploy(s, before, (unsigned)canary);
 	service_settle(s);
-	if (restart)
-		replace_processes(s);
 }
 
 static bool
@@ -110,7 +93,7 @@ must_restart(const struct conf_change *changes, size_t n, const char *service)
 
 static void
 apply_services(struct control *c, const struct conf *conf,
-    const struct conf_change *changes, size_t n)
+    const struct conf_change *changes, size_t n, unsigned canary)
 {
 	LIST_EACH_SAFE (s, &c->services, struct service, link)
 		if (!s->redis && conf_service(conf, s->spec->name) == NULL)
@@ -118,15 +101,43 @@ apply_services(struct control *c, const struct conf *conf,
 	for (size_t i = 0; i < conf->nservices; i++) {
 		const struct conf_service *spec = &conf->services[i];
 
-		apply_one(c, conf, spec, must_restart(changes, n, spec->name));
+		apply_one(c, conf, spec,
+		    must_restart(changes, n, spec->name) ? (int)canary : -1);
 	}
 	service_consider_all(c);
 }
 
 static void
-put_in_force(struct control *c, const struct conf *conf,
-    struct secrets *secrets, struct pems *pems,
-    const struct conf_change *changes, size_t n)
+set_conf(struct control *c, const struct conf *conf, struct secrets *secrets)
+{
+	c->conf = conf_ref(conf);
+	if (secrets == NULL)
+		return;
+	secrets_free(c->credentials);
+	c->credentials = secrets;
+}
+
+static void
+settle_conf(struct control *c, const struct conf *old)
+{
+	conf_unref(old);
+	c->wishes++;
+	applied_save(c);
+	publish_soon(c);
+}
+
+/* What is asked of a reload, and what it comes to. */
+struct reload {
+	const struct control_reload *how;
+	const struct conf *disk;
+	const struct conf *conf; /* with what is held in its place */
+	struct conf_change *changes;
+	size_t n;
+};
+
+static void
+put_in_force(struct control *c, const struct reload *l, struct secrets *secrets,
+    struct pems *pems)
 {
 	const struct conf *old = c->conf;
 	const struct event_note note = {
@@ -135,35 +146,32 @@ put_in_force(struct control *c, const struct conf *conf,
 		.to = "done",
 	};
 
-	c->conf = conf_ref(conf);
-	secrets_free(c->credentials);
-	c->credentials = secrets;
-	apply_services(c, conf, changes, n);
+	set_conf(c, l->conf, secrets);
+	if (l->how->retry)
+		held_clear(c);
+	held_forget(c, l->disk);
+	apply_services(c, l->conf, l->changes, l->n, l->how->canary);
 	certificates_set(c, pems);
-	conf_unref(old);
-	c->wishes++;
 	access_apply(c);
-	applied_save(c);
-	publish_soon(c);
+	settle_conf(c, old);
 	event_post(c, &note);
 }
 
 static int
-apply_changes(struct control *c, const struct conf *conf,
-    const struct conf_change *changes, size_t n, struct buf *errors)
+apply_changes(struct control *c, const struct reload *l, struct buf *errors)
 {
 	struct faults f = { .out = errors };
 	struct secrets *secrets;
 	struct pems pems;
 	struct err err;
-	int r = refuse_unchangeable(changes, n, errors);
+	int r = refuse_unchangeable(l->changes, l->n, errors);
 
 	if (r < 0)
 		return r;
-	if (!pems_read(&pems, conf, errors))
+	if (!pems_read(&pems, l->conf, errors))
 		return -EINVAL;
-	secrets = secrets_load(conf, &f);
-	r = f.n > 0 ? -EINVAL : listeners_apply(c, conf, &err);
+	secrets = secrets_load(l->conf, &f);
+	r = f.n > 0 ? -EINVAL : listeners_apply(c, l->conf, &err);
 	if (r < 0 && f.n == 0)
 		(void)!buf_printf(errors, "listen: %s\n", err.text);
 	if (r < 0) {
@@ -171,27 +179,81 @@ apply_changes(struct control *c, const struct conf *conf,
 		pems_done(&pems);
 		return r;
 	}
-	put_in_force(c, conf, secrets, &pems, changes, n);
+	put_in_force(c, l, secrets, &pems);
 	return 0;
 }
 
-int
-reload_apply(struct control *c, const struct conf *conf, struct buf *errors)
+static void
+reload_done(struct reload *l)
 {
-	struct conf_change *changes;
-	size_t n;
-	int r = conf_diff(c->conf, conf, &changes, &n);
+	free(l->changes);
+	conf_unref(l->conf);
+}
 
-	if (r < 0) {
-		(void)!buf_puts(errors, "out of memory\n");
-		return r;
-	}
-	r = apply_changes(c, conf, changes, n, errors);
-	free(changes);
+/* What disk comes to: on error there is nothing to undo. */
+static int
+prepare(struct control *c, const struct conf *disk,
+    const struct control_reload *how, struct reload *l, struct buf *errors)
+{
+	int r;
+
+	*l = (struct reload){ .how = how, .disk = disk };
+	l->conf = how->retry ? conf_ref(disk) : held_apply(c, disk, errors);
+	if (l->conf == NULL)
+		return -EINVAL;
+	r = conf_diff(c->conf, l->conf, &l->changes, &l->n);
+	if (r == 0)
+		return 0;
+	(void)!buf_puts(errors, "out of memory\n");
+	reload_done(l);
 	return r;
 }
 
+int
+reload_apply(struct control *c, const struct conf *disk, struct buf *errors)
+{
+	const struct control_reload how = { 0 };
+	struct reload l;
+	int r = prepare(c, disk, &how, &l, errors);
+
+	if (r < 0)
+		return r;
+	r = apply_changes(c, &l, errors);
+	reload_done(&l);
+	return r;
+}
+
+int
+reload_back(
+    struct control *c, const struct conf *conf, bool whole, struct buf *errors)
+{
+	struct faults f = { .out = errors };
+	struct secrets *secrets = whole ? secrets_load(conf, &f) : NULL;
+	const struct conf *old = c->conf;
+
+	if (f.n > 0) {
+		secrets_free(secrets);
+		return -EINVAL;
+	}
+	set_conf(c, conf, secrets);
+	for (size_t i = 0; i < conf->nservices; i++)
+		apply_one(c, conf, &conf->services[i], -1);
+	settle_conf(c, old);
+	return 0;
+}
+
 /* --- for the API ---------------------------------------------------------- */
+
+static json_t *
+changes_json(const struct control *c, const struct reload *l)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < l->n; i++)
+		json_array_append_new(list, change_json(&l->changes[i]));
+	return json_pack(
+	    "{so so}", "changes", list, "held", held_json(c, l->disk));
+}
 
 static const struct conf *
 load(struct control *c, struct buf *errors)
@@ -209,47 +271,43 @@ load(struct control *c, struct buf *errors)
 json_t *
 control_plan(struct control *c, struct buf *errors)
 {
-	const struct conf *conf = load(c, errors);
-	struct conf_change *changes;
-	struct err err = { "out of memory" }; /* what a failed diff means */
-	json_t *out;
-	size_t n;
+	const struct control_reload how = { 0 };
+	const struct conf *disk = load(c, errors);
+	struct reload l;
+	struct err err;
+	json_t *out = NULL;
 
-	if (conf == NULL)
+	if (disk == NULL)
 		return NULL;
-	if (listeners_check(c, conf, &err) < 0 ||
-	    conf_diff(c->conf, conf, &changes, &n) < 0) {
-		(void)!buf_printf(errors, "listen: %s\n", err.text);
-		conf_unref(conf);
-		return NULL;
+	if (prepare(c, disk, &how, &l, errors) == 0) {
+		if (listeners_check(c, l.conf, &err) < 0)
+			(void)!buf_printf(errors, "listen: %s\n", err.text);
+		else
+			out = changes_json(c, &l);
+		reload_done(&l);
 	}
-	out = changes_json(changes, n);
-	free(changes);
-	conf_unref(conf);
+	conf_unref(disk);
 	return out;
 }
 
 json_t *
-control_reload(struct control *c, struct buf *errors)
+control_reload(
+    struct control *c, const struct control_reload *how, struct buf *errors)
 {
-	const struct conf *conf = load(c, errors);
-	struct conf_change *changes;
+	const struct conf *disk = load(c, errors);
+	struct reload l;
 	json_t *out = NULL;
-	size_t n;
 
-	if (conf == NULL)
+	if (disk == NULL)
 		return NULL;
-	if (conf_diff(c->conf, conf, &changes, &n) < 0) {
-		(void)!buf_puts(errors, "out of memory\n");
-		conf_unref(conf);
-		return NULL;
+	if (prepare(c, disk, how, &l, errors) == 0) {
+		if (apply_changes(c, &l, errors) == 0) {
+			out = changes_json(c, &l);
+			json_object_set_new(out, "generation",
+			    json_integer((json_int_t)c->wishes));
+		}
+		reload_done(&l);
 	}
-	if (apply_changes(c, conf, changes, n, errors) == 0) {
-		out = changes_json(changes, n);
-		json_object_set_new(
-		    out, "generation", json_integer((json_int_t)c->wishes));
-	}
-	free(changes);
-	conf_unref(conf);
+	conf_unref(disk);
 	return out;
 }

@@ -50,6 +50,7 @@ op_spawn(void *owner, struct instance *in)
 	if (instance_crashes(in) > 0)
 		r->restarts++;
 	r->next_try = 0;
+	r->other = false;
 	if (launch_process(r, &err) == 0)
 		return;
 	log_error(r->id, "cannot start: %s", err.text);
@@ -223,15 +224,22 @@ replica_new(struct service *s, unsigned n)
 }
 
 void
-replica_take_spec(struct replica *r)
+replica_take(
+    struct replica *r, const struct conf *conf, const struct conf_service *spec)
 {
 	const struct conf *old = r->conf;
 
-	r->conf = conf_ref(r->service->conf);
-	r->process_conf = r->service->spec;
+	r->conf = conf_ref(conf);
+	r->process_conf = spec;
 	service_policy(r->process_conf, &r->policy);
 	health_take_spec(r);
 	conf_unref(old);
+}
+
+void
+replica_take_spec(struct replica *r)
+{
+	replica_take(r, r->service->conf, r->service->spec);
 }
 
 static void

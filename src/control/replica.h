@@ -29,6 +29,8 @@ void replica_post(struct replica *r, enum instance_event ev, const char *why);
  * deadlines, checks, stop. What a process was started with stays as it is.
  */
 void replica_take_spec(struct replica *r);
+void replica_take(struct replica *r, const struct conf *conf,
+    const struct conf_service *spec); /* another one; conf holds it */
 
 enum instance_state replica_state(const struct replica *r);
 bool replica_ready(const struct replica *r);

@@ -131,10 +131,6 @@ add_usage(struct control *c, const struct usage *u)
 	r->usage.pages += u->pages;
 }
 
-#define EACH_REPLICA(c, r)                                   \
-	LIST_EACH (s_, &(c)->services, struct service, link) \
-		LIST_EACH_SAFE (r, &s_->replicas, struct replica, link)
-
 static void
 settle(struct replica *r, uint64_t now, uint64_t before)
 {

@@ -47,6 +47,7 @@ service_add(struct control *c, const struct conf *conf,
 	list_init(&s->replicas);
 	list_init(&s->extra);
 	rand_hex(s->token, 16);
+	rollout_init(s);
 	insert_by_name(c, s);
 	scaling_apply(s);
 	return s;
@@ -56,6 +57,7 @@ void
 service_free(struct service *s)
 {
 	list_remove(&s->link);
+	rollout_done(s);
 	scaling_free(s);
 	publish_free_service_cell(s->control, s->cell);
 	conf_unref(s->conf);
@@ -109,6 +111,9 @@ service_set_spec(
 		s->desired = spec->replicas_min;
 	scaling_apply(s);
 	LIST_EACH (r, &s->replicas, struct replica, link)
+		if (r->process_conf->hash_spawn == spec->hash_spawn)
+			replica_take_spec(r);
+	LIST_EACH (r, &s->extra, struct replica, link)
 		if (r->process_conf->hash_spawn == spec->hash_spawn)
 			replica_take_spec(r);
 	conf_unref(old);
@@ -203,6 +208,7 @@ add_missing(struct service *s)
 		r = replica_new(s, n);
 		if (r == NULL)
 			return; /* the next change tries again */
+		rollout_place(r);
 		r->current = true;
 		list_push(&s->replicas, &r->link);
 	}
@@ -242,6 +248,7 @@ service_settle(struct service *s)
 	}
 	add_missing(s);
 	wake(s);
+	rollout_settled(s);
 	publish_soon(s->control);
 	on_empty(s);
 }
@@ -262,7 +269,7 @@ service_changed(
 	struct service *s = r->service;
 	struct control *c = s->control;
 
-	rollout_changed(r, to); /* may make it the current one */
+	rollout_changed(r, from, to); /* may make it the current one */
 	if (r->current)
 		enroll_replica(r);
 	else if (to == INSTANCE_STOPPED && r->in != NULL)
@@ -277,7 +284,7 @@ service_changed(
 void
 service_stop(struct service *s)
 {
-	rollout_cancel(s, "stopped");
+	rollout_stopped(s);
 	s->stopped = true;
 	service_settle(s);
 }
@@ -296,6 +303,7 @@ service_start(struct service *s)
 	s->stopped = false;
 	scaling_wake(s, "started by an operator");
 	add_missing(s);
+	rollout_align(s);
 	if (may_start(s))
 		start_again(s);
 	publish_soon(s->control);
@@ -304,7 +312,6 @@ service_start(struct service *s)
 void
 service_scale(struct service *s, unsigned replicas)
 {
-	rollout_cancel(s, "scaled");
 	s->desired = replicas;
 	s->scaled = true;
 	scaling_apply(s);
@@ -316,7 +323,6 @@ service_release(struct service *s)
 {
 	if (!s->scaled)
 		return;
-	rollout_cancel(s, "scaled");
 	s->scaled = false;
 	if (s->spec->replicas_min == s->spec->replicas_max)
 		s->desired = s->spec->replicas_min;
@@ -327,7 +333,7 @@ service_release(struct service *s)
 void
 service_remove(struct service *s)
 {
-	rollout_cancel(s, "removed");
+	rollout_removed(s);
 	s->removed = true;
 	service_settle(s);
 }
@@ -380,7 +386,7 @@ reason(const struct service *s, char *why, size_t size)
 			replica_reason(r, why, size);
 	}
 	if (why[0] == '\0')
-		snprintf(why, size, "%s", s->rollout.failed);
+		rollout_reason(s, why, size);
 	if (why[0] == '\0')
 		scaling_reason(s, why, size);
 }

@@ -14,6 +14,7 @@
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
 
+#include <jansson.h>
 #include <limits.h>
 
 #include "base/list.h"
@@ -86,6 +87,8 @@ struct replica {
 	unsigned port;		   /* taken from the range; 0: none */
 	int cell;		   /* scoreboard endpoint cell; -1: none */
 	bool current; /* the one of its place: on service.replicas */
+	bool other;   /* adopted: of another version than process_conf */
+	bool dropped; /* a candidate that was let go: nobody waits for it */
 	uint64_t spawned, ready_at; /* loop time; 0: not yet */
 	uint64_t ready_wall;
 
@@ -112,15 +115,41 @@ struct replica {
 	} usage; /* of its session: sample.c */
 };
 
-/* A restart of one service, replica after replica, never below desired. */
+enum rollout_kind { ROLLOUT_RESTART, ROLLOUT_DEPLOY, ROLLOUT_REVERT };
+
+enum rollout_result {
+	ROLLOUT_NONE,
+	ROLLOUT_DONE,
+	ROLLOUT_FAILED,	   /* and it stayed as it was then */
+	ROLLOUT_REVERTED,  /* failed, and went back by itself */
+	ROLLOUT_UNDONE,	   /* by an operator */
+	ROLLOUT_CANCELLED, /* stopped, removed, overtaken by another */
+};
+
+/* A service's processes being replaced: rollout.h. */
 struct rollout {
 	bool on;
-	unsigned next;		   /* n of the replica at work */
-	unsigned last;		   /* n after the last one to do */
-	struct replica *old;	   /* recycled in place, or to be replaced */
-	struct replica *candidate; /* the new copy beside old; NULL: in place */
+	enum rollout_kind kind;
+	enum rollout_result result; /* of the last one; a REVERT's own */
+	unsigned first, last;	    /* places; last UINT_MAX: all */
+	unsigned next;		    /* places below it have been looked at */
+	uint64_t after;	 /* RESTART: children up to this id are old */
+	uint64_t began;	 /* loop time */
+	unsigned canary; /* held at so many new copies; 0: not */
+	bool proven;	 /* the first new copy was watched to the end */
+	bool paused;
+	bool asleep;		   /* until all that runs is adopted */
+	bool failing;		   /* back at the end of the turn */
+	bool told;		   /* that it is held */
+	struct replica *candidate; /* the new copy beside the old one */
+	struct replica *recycled;  /* in place, just now */
+	struct loop_timer tick;	   /* of the watch */
+	struct loop_later later;
+	struct {
+		uint64_t at, answers, errors;
+	} window; /* what is judged began there */
 	char cause[32];
-	char failed[160]; /* why the last one stopped; "" */
+	char failed[256]; /* why; "" */
 };
 
 /* Counters of one service over the last seconds. */
@@ -146,14 +175,21 @@ struct service {
 	bool stopped;	      /* by an operator */
 	bool removed;	      /* from the configuration; freed when empty */
 	bool redis;	      /* the managed one: not in services, no cell */
-	bool dirty;	      /* spec changed: a rollout is due */
 	unsigned cell;	      /* scoreboard service cell */
 	char token[33];	      /* names it as a caller on internal listeners */
 	struct rollout rollout;
+	json_t *previous; /* the version before, for a way back; or NULL */
 	struct rate rate;
 	struct scaling *scaling; /* scaling.h; NULL: a fixed number */
 	char why[160];		 /* what it waits for, before any replica; "" */
 };
+
+/* The current ones of all services, and those beside them. */
+#define EACH_REPLICA(c, r)                                         \
+	LIST_EACH (s_, &(c)->services, struct service, link)       \
+		for (struct list *l_ = &s_->replicas; l_ != NULL;  \
+		     l_ = l_ == &s_->replicas ? &s_->extra : NULL) \
+			LIST_EACH_SAFE (r, l_, struct replica, link)
 
 /* --- workers -------------------------------------------------------------- */
 
@@ -247,9 +283,12 @@ struct control {
 	bool begun;	   /* conf is in force */
 	bool stopping;
 	uint64_t last_child;
-	uint64_t wishes;      /* generation of what is wanted: the ETag */
-	bool unsaved;	      /* applied.json is behind: applied.h */
-	struct list services; /* in the order of names */
+	uint64_t wishes;	    /* generation of what is wanted: the ETag */
+	bool unsaved;		    /* applied.json is behind: applied.h */
+	struct list services;	    /* in the order of names */
+	json_t *held;		    /* versions that were taken back: held.h */
+	const struct conf *earlier; /* versions that rollouts leave, while
+				       children are adopted; or NULL */
 
 	struct {
 		uint64_t generation;

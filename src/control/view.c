@@ -12,6 +12,7 @@
 #include "control/control.h"
 #include "control/enroll.h"
 #include "control/replica.h"
+#include "control/rollout.h"
 #include "control/sample.h"
 #include "control/scaling.h"
 #include "control/service.h"
@@ -98,6 +99,7 @@ instance_json(const struct replica *r)
 	put(o, "service", json_string(r->service->spec->name));
 	put(o, "pid", positive(r->pid));
 	put(o, "state", json_string(instance_state_name(replica_state(r))));
+	put(o, "new", json_boolean(rollout_is_new(r)));
 	put(o, "reason", json_string(r->why));
 	put(o, "restarts", json_integer(r->restarts));
 	put(o, "uptime_s",
@@ -163,19 +165,6 @@ restarts_of(const struct service *s)
 	return n;
 }
 
-static void
-put_rollout(json_t *o, const struct service *s)
-{
-	const struct rollout *ro = &s->rollout;
-
-	if (ro->on)
-		put(o, "rollout",
-		    json_pack("{ss si si}", "cause", ro->cause, "replica",
-			(int)ro->next - 1, "last", (int)ro->last));
-	else
-		put(o, "rollout", json_null());
-}
-
 static json_t *
 service_json(const struct service *s)
 {
@@ -197,7 +186,7 @@ service_json(const struct service *s)
 	put(o, "inflight", json_integer((json_int_t)v.inflight));
 	put(o, "autoscale", scaling_json(s));
 	put(o, "unenforced", unenforced(s));
-	put_rollout(o, s);
+	put(o, "rollout", rollout_json(s));
 	put(o, "instances", instances_of(s));
 	return o;
 }
@@ -246,15 +235,30 @@ control_instances(struct control *c)
 	return list;
 }
 
+/* The processes beside it in its place. */
+static json_t *
+beside(const struct replica *of)
+{
+	json_t *pids = json_array();
+
+	LIST_EACH (r, &of->service->extra, struct replica, link)
+		if (r->n == of->n && r->pid > 0)
+			json_array_append_new(pids, json_integer(r->pid));
+	return pids;
+}
+
 json_t *
 control_instance(struct control *c, const char *id)
 {
 	struct replica *r = replica_by_id(c, id);
+	json_t *o;
 
 	if (r == NULL)
 		return NULL;
 	sample_processes(c);
-	return instance_json(r);
+	o = instance_json(r);
+	put(o, "beside", beside(r));
+	return o;
 }
 
 /* --- the rest ------------------------------------------------------------- */

@@ -337,6 +337,7 @@ record_outcome_name(uint8_t outcome)
 		[OUTCOME_CUT] = "cut",
 		[OUTCOME_ABANDONED] = "abandoned",
 		[OUTCOME_SILENT] = "silent",
+		[OUTCOME_SET_ASIDE] = "set-aside",
 	};
 
 	return outcome < OUTCOME_COUNT ? names[outcome] : names[0];

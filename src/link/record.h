@@ -72,6 +72,7 @@ enum record_outcome {
 	OUTCOME_CUT,	      /* its answer broke off */
 	OUTCOME_ABANDONED,    /* the client or we gave up */
 	OUTCOME_SILENT,	      /* nor did it answer its checks */
+	OUTCOME_SET_ASIDE,    /* an error of a version on trial */
 	OUTCOME_COUNT
 };
 

@@ -63,6 +63,7 @@ pack_endpoint(struct packer *p, const struct snapshot_endpoint *e)
 	pack_u32(p, e->cell);
 	pack_u32(p, e->weight);
 	pack_u64(p, e->ready_since_ms);
+	pack_u32(p, e->flags);
 	pack_close(p);
 }
 
@@ -266,6 +267,7 @@ read_endpoint(struct snapshot_reader *r, struct snapshot_endpoint *e)
 	e->cell = unpack_u32(&r->u);
 	e->weight = unpack_u32(&r->u);
 	e->ready_since_ms = unpack_u64(&r->u);
+	e->flags = unpack_u32(&r->u);
 	unpack_close(&r->u);
 	if (r->u.error != 0)
 		return;
@@ -275,6 +277,7 @@ read_endpoint(struct snapshot_reader *r, struct snapshot_endpoint *e)
 	snapshot_must(r, e->cell < SNAPSHOT_ENDPOINTS_MAX, "endpoint cell");
 	snapshot_must(r, e->weight >= 1 && e->weight <= SNAPSHOT_WEIGHT_MAX,
 	    "endpoint weight");
+	snapshot_must(r, e->flags <= SNAPSHOT_ENDPOINT_TRIAL, "endpoint flags");
 }
 
 static void

@@ -105,6 +105,15 @@ struct snapshot_endpoint {
 	 * ago.
 	 */
 	uint64_t ready_since_ms;
+	uint32_t flags; /* SNAPSHOT_ENDPOINT_* */
+};
+
+enum {
+	/*
+	 * Of a version that is not proven yet: its errors are not passed on to
+	 * who may be asked elsewhere.
+	 */
+	SNAPSHOT_ENDPOINT_TRIAL = 1,
 };
 
 /* In the order of enum balance_policy and balance_key in model/balance.h. */

@@ -280,6 +280,15 @@ takes_trailers(const struct exchange *x)
 }
 
 static void
+count_status(struct exchange *x, unsigned status)
+{
+	if (status >= 500)
+		count64(&x->ep->count->errors, 1);
+	if (exchange_gateway_error(status))
+		service_blame(x->svc, x->ep);
+}
+
+static void
 read_answer(struct exchange *x, const struct head *h)
 {
 	bool raw = x->http10 || x->down->raw;
@@ -300,10 +309,7 @@ read_answer(struct exchange *x, const struct head *h)
 	/* Answered before the request was whole: there it ends. */
 	if (!x->read_all || x->down->eof || x->w->draining)
 		x->keep = false;
-	if (h->status >= 500)
-		count64(&x->ep->count->errors, 1);
-	if (exchange_gateway_error(h->status))
-		service_blame(x->svc, x->ep);
+	count_status(x, h->status);
 	x->up->keep_ms = keep_alive_ms(h);
 	x->up->bodyless = h->framing == FRAMING_NONE;
 }
@@ -316,6 +322,11 @@ forward(struct exchange *x, const struct head *h, struct span body)
 	struct piece p = { .n = 0 };
 	size_t n;
 
+	if (h->status >= 500 && service_spares(x->svc, x)) {
+		count_status(x, h->status);
+		exchange_set_aside(x);
+		return;
+	}
 	read_answer(x, h);
 	n = compose_answer(x, h, w->heads, WORKER_HEADS);
 	if (n == 0) {

@@ -82,11 +82,19 @@ endpoint_is(const struct endpoint *ep, const struct snapshot_endpoint *conf)
 	    strcmp(ep->name, conf->name) == 0;
 }
 
+bool
+endpoint_blamed(int error)
+{
+	return error != ENOMEM && error != EMFILE && error != ENFILE &&
+	    error != ENOBUFS && error != EADDRNOTAVAIL;
+}
+
 void
 endpoint_renew(struct endpoint *ep, const struct snapshot_endpoint *conf)
 {
 	ep->weight = conf->weight;
 	ep->ready_since_ms = conf->ready_since_ms;
+	ep->trial = (conf->flags & SNAPSHOT_ENDPOINT_TRIAL) != 0;
 	set_down(ep, false);
 	ep->record_name = recording_name(ep->w, ep->name);
 	ep->full_until_ms = 0;

@@ -48,6 +48,7 @@ struct endpoint {
 	bool down;   /* refused a connect; until the next generation */
 	bool gone;   /* in no snapshot any more */
 	bool silent; /* and to be forsaken */
+	bool trial;  /* its version is not proven: SNAPSHOT_ENDPOINT_TRIAL */
 	uint64_t full_until_ms;
 };
 
@@ -59,6 +60,9 @@ void endpoint_unref(struct endpoint *ep); /* NULL is fine */
 
 bool endpoint_is(
     const struct endpoint *ep, const struct snapshot_endpoint *conf);
+
+/* Whether an error of a connect is its fault, not, say, our descriptors'. */
+bool endpoint_blamed(int error);
 
 /* A new snapshot names it again: it may have new weight, and is not down. */
 void endpoint_renew(struct endpoint *ep, const struct snapshot_endpoint *conf);

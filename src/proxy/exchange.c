@@ -395,14 +395,6 @@ again(struct exchange *x, enum where where)
 	service_unref(s);
 }
 
-/* Whether it is the endpoint's fault, and not, say, our descriptors'. */
-static bool
-blames_endpoint(int error)
-{
-	return error != ENOMEM && error != EMFILE && error != ENFILE &&
-	    error != ENOBUFS && error != EADDRNOTAVAIL;
-}
-
 static void
 count_resend(struct exchange *x)
 {
@@ -425,7 +417,7 @@ exchange_connect_failed(struct exchange *x, int error)
 		return;
 	}
 	recording_outcome(x, OUTCOME_REFUSED);
-	if (blames_endpoint(error)) {
+	if (endpoint_blamed(error)) {
 		service_blame(x->svc, ep);
 		endpoint_down(ep, error);
 	} else {
@@ -523,11 +515,23 @@ exchange_lost(struct exchange *x, int error)
 }
 
 void
+exchange_set_aside(struct exchange *x)
+{
+	count_resend(x);
+	recording_outcome(x, OUTCOME_SET_ASIDE);
+	again(x, ELSEWHERE);
+}
+
+void
 exchange_bad_response(struct exchange *x, const char *why)
 {
 	count32(&x->ep->count->bad_responses, 1);
 	service_blame(x->svc, x->ep);
 	log_debug(x->ep->name, "bad response: %s", why);
+	if (service_spares(x->svc, x)) {
+		exchange_set_aside(x);
+		return;
+	}
 	recording_outcome(x, OUTCOME_BAD_RESPONSE);
 	if (x->phase == EXCHANGE_ANSWERING)
 		exchange_cut(x);

@@ -263,6 +263,25 @@ note_choice(const struct service *s, struct exchange *x)
 			x->notes.ejected++;
 }
 
+static bool
+has_proven(const struct service *s, const struct exchange *x)
+{
+	for (uint32_t i = 0; i < s->nendpoints; i++) {
+		const struct endpoint *ep = s->endpoints[i];
+
+		if (!ep->trial && !ep->down && !exchange_tried(x, ep->serial))
+			return true;
+	}
+	return false;
+}
+
+bool
+service_spares(const struct service *s, const struct exchange *x)
+{
+	return x->ep->trial && x->replay && x->idempotent &&
+	    x->phase != EXCHANGE_ANSWERING && has_proven(s, x);
+}
+
 static enum service_verdict
 pick(struct service *s, struct exchange *x, enum despair despair)
 {

@@ -110,6 +110,14 @@ void service_untunnel(struct service *s, struct endpoint *ep);
 void service_praise(struct endpoint *ep);
 void service_blame(struct service *s, struct endpoint *ep);
 
+/*
+ * What a version on trial answers with an error is asked of a proven one: it is
+ * judged by it, and nobody else has to bear it. Outside the budget, as a few of
+ * them end the trial. Only what is idempotent and still there as a whole, while
+ * nothing of the answer went out, and there is a proven one.
+ */
+bool service_spares(const struct service *s, const struct exchange *x);
+
 /* Whether others wait already, so that nobody who comes now may pass them. */
 bool service_crowded(const struct service *s);
 

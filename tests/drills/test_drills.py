@@ -112,6 +112,50 @@ def test_rolling_restarts_of_a_service_of_two(herd, figure):
     figure("10 rolling restarts of a service of 2", f"0 lost; {ms(at) / 10:.0f} ms each")
 
 
+def in_rotation(d):
+    """The pids of the copies that take traffic; one that leaves has the name of another."""
+    return {i["id"]: i["pid"] for i in d.service("a")["instances"] if i["state"] == "ready"}
+
+
+WATCHED = {"replicas": 2, "rollout": {"watch": "2s"}, "start": {"timeout": "1s"}}
+
+
+@pytest.mark.parametrize("broken, what", (
+    (("--never-ready", 1), "does not get ready"), (("--fail", 1), "answers 500"),
+    (("--fail", 10), "answers 500 to every tenth"), (("--crash-at", 20), "exits with what it has in flight")))
+def test_a_broken_version_is_deployed(herd, figure, broken, what):
+    d = herd({"a": herdling("--unique", 1, **WATCHED)})
+    d.ready()
+    before = in_rotation(d)
+    with Under(d) as u:
+        at = time.monotonic()
+        d.write("a", herdling(*broken, **WATCHED))
+        p = d.cli("reload", "--wait")
+        took = ms(at)
+        assert p.returncode == 3 and "rolled-back" in p.stderr, p
+        assert in_rotation(d) == before and len(before) == 2
+        time.sleep(1)
+        assert in_rotation(d) == before  # and it stays so
+    u.lost_nothing()
+    figure(f"a version is deployed that {what}", f"0 lost; rolled back by itself in {took:.0f} ms")
+    assert took < 5 * 2000
+
+
+def test_a_canary_is_promoted_and_another_is_undone(herd, figure):
+    d = herd({"a": herdling("--linger", 100, **WATCHED)})
+    d.ready()
+    with Under(d) as u:
+        for version, verb, left in ((2, "promote", "2"), (3, "undo", "2"), (3, "promote", "3")):
+            d.write("a", herdling("--linger", 100, "--unique", version, **WATCHED))
+            assert d.cli("reload", "--canary", "1", "--retry", "--wait").returncode == 0
+            assert d.cli("rollout", verb, "a", "--wait").returncode == 0
+            for pid in in_rotation(d).values():
+                with open(f"/proc/{pid}/cmdline", encoding="ascii") as f:
+                    assert f.read().split("\0")[-2] == left
+    u.lost_nothing()
+    figure("canaries promoted and undone", "0 lost")
+
+
 def test_instances_are_killed(herd, figure):
     # Nobody waits for the end of a backoff here: that is another promise.
     d = herd({"a": herdling(replicas=2, restart={"first": "0ms", "base": "0ms", "max": "0ms"})})

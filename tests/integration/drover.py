@@ -88,6 +88,7 @@ def herdling(*args, **spec):
         "listen": "unix",
         "readiness": {"path": "/readyz", "interval": "200ms", "timeout": "2s"},
         "stop": {"timeout": "5s"},
+        "rollout": {"watch": "0s"},
     }
     service.update(spec)
     return service

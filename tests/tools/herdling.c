@@ -55,6 +55,7 @@ static const struct wire_option options[] = {
 	{ "--double",      &opt.twice,       NULL, "each Nth answer comes twice" },
 	{ "--lose",        &opt.lose,        NULL, "each Nth request is hung up on" },
 	{ "--fail",        &opt.fail,        NULL, "each Nth answer is 500" },
+	{ "--crash-at",    &opt.crash_at,    NULL, "exit instead of the Nth answer" },
 	{ "--unique",      &opt.unique,      NULL, "ignored: tells copies apart" },
 };
 /* clang-format on */

@@ -18,7 +18,7 @@
 struct herdling_options {
 	uint64_t port, crash, crash_after, crash_code, ignore_term, forks;
 	uint64_t setsid, flood, never_ready, ready_after, delay, notify;
-	uint64_t swap, twice, lose, fail, linger, unique;
+	uint64_t swap, twice, lose, fail, linger, unique, crash_at;
 	const char *unix_path, *say;
 };
 

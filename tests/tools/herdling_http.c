@@ -303,6 +303,8 @@ serve(struct conn *c)
 {
 	c->asked = true;
 	nrequests++;
+	if (opt.crash_at > 0 && nrequests >= opt.crash_at)
+		exit((int)opt.crash_code);
 	if (each(opt.lose)) {
 		shutdown(c->fd, SHUT_RDWR);
 		return;

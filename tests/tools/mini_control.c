@@ -10,8 +10,8 @@
  *	trust V6-ADDRESS/BITS
  *	limit NAME N		of link/limits.h, until the next begin
  *	service NAME CELL [key=number]... [hash=NAME] [token=TEXT] [calls=NAME]
- *	endpoint NAME CELL ADDRESS [WEIGHT [SINCE-MS]]	of the last service
- *	route SERVICE PATH [host=H] [rewrite=P] [flags=N] [methods=N]
+ *	endpoint NAME CELL ADDRESS [WEIGHT [SINCE-MS [FLAGS]]]	of the last
+ *service route SERVICE PATH [host=H] [rewrite=P] [flags=N] [methods=N]
  *	      [upgrade=TOKEN] and the rules of struct snapshot_route by name, as
  *	      rate_count=5 or request_set=X-A:%201%0a
  *	auth KEY=VALUE...	of the last route: mini_auth.h
@@ -285,6 +285,7 @@ cmd_endpoint(char **w, int n)
 	e->address = copy(w[3]);
 	e->weight = n > 4 ? number(w[4]) : 100;
 	e->ready_since_ms = n > 5 ? strtoull(w[5], NULL, 0) : 0;
+	e->flags = n > 6 ? number(w[6]) : 0;
 }
 
 static void

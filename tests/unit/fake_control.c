@@ -108,9 +108,11 @@ service_json(struct control *c, struct fake_service *s)
 	for (unsigned i = 0; i < FAKE_INSTANCES; i++)
 		if (i < s->desired || s->pids[i] != 0)
 			json_array_append_new(list, instance_json(s, i));
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:i, s:i, "
-			 "s:[], s:o}",
-	    "name", s->name, "state", state_of(s), "reason",
+	return json_pack("{s:{s:s, s:s, s:i}, s:s, s:s, s:s, s:i, s:i, s:i, "
+			 "s:f, s:f, s:i, s:i, s:[], s:o}",
+	    "rollout", "phase", c->phase != NULL ? c->phase : "none", "reason",
+	    c->phase != NULL ? "as told" : "", "new", 1, "name", s->name,
+	    "state", state_of(s), "reason",
 	    strcmp(s->name, "video") == 0 && up(s) < s->desired
 		? "video.1 crashed"
 		: "",
@@ -378,13 +380,27 @@ control_plan(struct control *c, struct buf *errors)
 	return changes(c, errors);
 }
 
+int
+control_rollout(struct control *c, const char *name, enum control_verb verb,
+    struct err *err)
+{
+	struct fake_service *s = find(c, name, strlen(name));
+	int r = begin(c, s, name, err);
+
+	if (r == 0)
+		c->verb = (int)verb;
+	return r;
+}
+
 json_t *
-control_reload(struct control *c, struct buf *errors)
+control_reload(
+    struct control *c, const struct control_reload *how, struct buf *errors)
 {
 	json_t *o = changes(c, errors);
 
 	if (o == NULL)
 		return NULL;
+	c->how = *how;
 	c->services[1].renew = true;
 	c->services[1].settle = c->settle + 1;
 	c->commands++;

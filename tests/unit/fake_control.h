@@ -36,6 +36,9 @@ struct control {
 	int fail; /* what the next command returns, once; 0: it works */
 	int next_pid;
 	unsigned commands; /* that were carried out */
+	int verb;	   /* the last one of a rollout */
+	struct control_reload how;
+	const char *phase; /* of every rollout; or NULL */
 	bool broken_file;  /* plan and reload find errors */
 	bool no_changes;
 	bool down;				   /* shutdown was asked for */

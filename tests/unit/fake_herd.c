@@ -3,6 +3,7 @@
 #include "fake_herd.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,8 @@ manifest(struct herd *h)
 			.slot = c->slot,
 			.note = c->note,
 			.note_len = c->note_len,
+			.exited = c->unheard,
+			.exit = { .kind = EXIT_SIGNALLED, .signal = SIGKILL },
 		};
 
 		if (!c->gone)
@@ -167,7 +170,8 @@ const char *
 herd_incarnation(const struct herd *h)
 {
 	(void)h;
-	return "0123456789abcdef0123456789abcdef";
+	return fake.another ? "fedcba9876543210fedcba9876543210"
+			    : "0123456789abcdef0123456789abcdef";
 }
 
 uint64_t

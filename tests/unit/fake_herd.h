@@ -26,8 +26,9 @@ struct fake_child {
 	size_t note_len;
 	pid_t pid; /* 0: ordered only */
 	int last_signal;
-	bool group; /* that signal */
-	bool gone;  /* exited, or forgotten */
+	bool group;   /* that signal */
+	bool gone;    /* exited, or forgotten */
+	bool unheard; /* exited while no control was there */
 	bool forgotten;
 };
 
@@ -46,6 +47,7 @@ struct fake_herd {
 	char program[256];
 	bool too_old; /* a keeper that cannot */
 	int kept_fd;  /* of the name "upgrade"; 0: none */
+	bool another; /* of another incarnation than before */
 };
 
 extern struct fake_herd fake;

@@ -248,6 +248,9 @@ a_bad_body_is_400_and_changes_nothing(void **state)
 		{ "/v1/services/image/scale", "{\"replicas\":1,\"a\":2}", "a" },
 		{ "/v1/services/image/stop", "{\"force\":true}", "force" },
 		{ "/v1/reload", "nonsense", NULL },
+		{ "/v1/reload", "{\"canary\":0}", "canary" },
+		{ "/v1/reload", "{\"canary\":257}", "canary" },
+		{ "/v1/reload", "{\"retry\":1}", "retry" },
 		{ "/v1/shutdown", "{\"now\":true}", "now" },
 		{ "/v1/upgrade", "{\"path\":7}", "path" },
 	};
@@ -329,6 +332,43 @@ a_refusal_has_its_status(void **state)
 		assert_non_null(strstr(reply.body, "refused as told"));
 	}
 	assert_int_equal(control.commands, 0);
+	peer_stop();
+}
+
+static void
+a_rollout_is_told_what_was_said(void **state)
+{
+	static const struct {
+		const char *word;
+		enum control_verb verb;
+	} cases[] = {
+		{ "promote", CONTROL_PROMOTE },
+		{ "undo", CONTROL_UNDO },
+		{ "pause", CONTROL_PAUSE },
+		{ "resume", CONTROL_RESUME },
+	};
+	char target[80];
+
+	(void)state;
+	peer_start(ROLE_ADMIN);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(target, sizeof(target),
+		    "/v1/services/image/rollout/%s", cases[i].word);
+		control.verb = -1;
+		assert_int_equal(peer_post(target, ""), 202);
+		assert_int_equal(control.verb, (int)cases[i].verb);
+		assert_int_equal(
+		    peer_ask(ROLE_READ, "POST", target, "", ""), 403);
+	}
+	assert_int_equal(peer_post("/v1/services/x/rollout/undo", ""), 404);
+	assert_int_equal(peer_post("/v1/services/image/rollout/redo", ""), 404);
+	assert_int_equal(
+	    peer_post("/v1/reload", "{\"canary\":2,\"retry\":true}"), 200);
+	assert_int_equal(control.how.canary, 2);
+	assert_true(control.how.retry);
+	assert_int_equal(peer_post("/v1/reload", ""), 200);
+	assert_int_equal(control.how.canary, 0);
+	assert_false(control.how.retry);
 	peer_stop();
 }
 
@@ -527,6 +567,7 @@ main(void)
 		cmocka_unit_test(a_body_over_the_ceiling_is_413),
 		cmocka_unit_test(a_bad_parameter_is_400_with_its_name),
 		cmocka_unit_test(a_refusal_has_its_status),
+		cmocka_unit_test(a_rollout_is_told_what_was_said),
 		cmocka_unit_test(if_match_guards_a_change),
 		cmocka_unit_test(a_broken_configuration_is_422_with_its_errors),
 		cmocka_unit_test(changes_are_audited_and_reads_are_not),

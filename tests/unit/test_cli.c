@@ -158,7 +158,7 @@ each_row_is_whole(void **state)
 		assert_int_equal(c->max == 0, c->args[0] == '\0');
 		assert_ptr_equal(command_find(c->name), c);
 		if (c->role != NULL && strcmp(c->role, "admin") == 0)
-			assert_int_equal(c->options, OPTS_CHANGE);
+			assert_int_equal(c->options & OPTS_CHANGE, OPTS_CHANGE);
 	}
 }
 
@@ -318,6 +318,9 @@ no_daemon_is_exit_5_and_how_to_start_it(void **state)
 		"plan",
 		"reload",
 		"reload --wait",
+		"reload --canary 1 --retry",
+		"rollout status",
+		"rollout undo image",
 		"nodes",
 		"explain id",
 		"shutdown",

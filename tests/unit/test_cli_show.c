@@ -438,6 +438,10 @@ a_goal_is_reached_when_the_view_says_so(void **state)
 		    "{\"state\":\"ready\",\"instances\":[{\"pid\":6}]}",
 		    "[4,5]" },
 		{ WAIT_UP, false, "{\"state\":\"ready\",\"pid\":5}", "[5]" },
+		{ WAIT_UP, false,
+		    "{\"state\":\"ready\",\"pid\":6,\"beside\":[5]}", "[5]" },
+		{ WAIT_UP, true,
+		    "{\"state\":\"ready\",\"pid\":6,\"beside\":[7]}", "[5]" },
 		{ WAIT_DOWN, true, "{\"state\":\"stopped\",\"pid\":null}",
 		    NULL },
 		{ WAIT_DOWN, false, "{\"state\":\"stopped\",\"pid\":5}", NULL },
@@ -472,6 +476,56 @@ a_goal_is_reached_when_the_view_says_so(void **state)
 		    cases[i].done);
 }
 
+/* What a wait for a reload comes to when a's rollout is in that phase. */
+static void
+a_wait_for_a_deploy_ends_with_its_verdict(void **state)
+{
+	static const struct {
+		const char *phase;
+		bool canary, done, lost;
+	} cases[] = {
+		{ "rolling", false, false, false },
+		{ "watching", true, false, false },
+		{ "held", false, false, false },
+		{ "held", true, true, false },
+		{ "paused", false, false, false },
+		{ "reverting", false, false, false },
+		{ "done", false, true, false },
+		{ "rolled-back", false, false, true },
+		{ "failed", true, false, true },
+		{ "undone", false, false, true },
+		{ "cancelled", false, false, true },
+	};
+	char text[256], why[256] = "";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		json_t *changes = load(
+		    "[{\"kind\":\"restarted\",\"service\":\"a\"}]");
+		struct wait_goal goal = { .kind = WAIT_RELOADED,
+			.changes = changes,
+			.canary = cases[i].canary };
+		json_t *view;
+
+		snprintf(text, sizeof(text),
+		    "{\"services\":[{\"name\":\"a\",\"state\":\"ready\","
+		    "\"instances\":[{\"pid\":5}],\"rollout\":"
+		    "{\"phase\":\"%s\",\"reason\":\"r\"}}]}",
+		    cases[i].phase);
+		view = load(text);
+		assert_int_equal(
+		    wait_is_lost(&goal, view, why, sizeof(why)), cases[i].lost);
+		if (cases[i].lost)
+			assert_non_null(strstr(why, ": r"));
+		else
+			assert_int_equal(
+			    wait_judge(&goal, view, why, sizeof(why)),
+			    cases[i].done);
+		json_decref(view);
+		json_decref(changes);
+	}
+}
+
 int
 main(void)
 {
@@ -492,6 +546,7 @@ main(void)
 		cmocka_unit_test(a_line_without_end_is_refused),
 		cmocka_unit_test(event_data_is_told_from_the_rest),
 		cmocka_unit_test(a_goal_is_reached_when_the_view_says_so),
+		cmocka_unit_test(a_wait_for_a_deploy_ends_with_its_verdict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

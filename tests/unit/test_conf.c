@@ -173,6 +173,7 @@ static const char full_service[] =
     "start: {timeout: 5s}\n"
     "restart: {first: 1s, base: 2s, max: 1h, reset: 1d}\n"
     "stop: {drain: 0ms, signal: QUIT, timeout: 0s}\n"
+    "rollout: {watch: 1m, errors: 0%, minimum: 1}\n"
     "balance: {hash: 'cookie:sid'}\n"
     "limits: {concurrency: 1, queue: 2, queue_timeout: 3s, body: 4,"
     " request_timeout: 5s, idle_timeout: 6s}\n"

@@ -273,9 +273,8 @@ static const struct {
 	{ "replcias: 2\n",
 	    "s.yaml:3: replcias: found an unknown key (replicas?); allowed "
 	    "service, command, env, directory, replicas, autoscale, listen, "
-	    "route, ready, "
-	    "readiness, liveness, start, restart, stop, balance, ejection, "
-	    "limits, "
+	    "route, ready, readiness, liveness, start, restart, stop, "
+	    "rollout, balance, ejection, limits, "
 	    "resources, sandbox, depends_on, calls, "
 	    "access_log, needs_redis\n" },
 	{ "env: {A: 1}\n",

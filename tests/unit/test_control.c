@@ -361,11 +361,12 @@ an_old_one_that_dies_during_a_rollout_harms_nothing(void **state)
 static json_t *
 reload(struct world *w, char *why, size_t size)
 {
+	const struct control_reload how = { 0 };
 	struct buf errors;
 	json_t *done;
 
 	buf_init(&errors, 4096);
-	done = control_reload(w->c, &errors);
+	done = control_reload(w->c, &how, &errors);
 	snprintf(why, size, "%s", buf_str(&errors));
 	buf_done(&errors);
 	return done;

@@ -420,12 +420,13 @@ an_operators_number_stands_until_it_is_given_back(void **state)
 static void
 reload(struct world *w, const char *more)
 {
+	const struct control_reload how = { 0 };
 	struct buf errors;
 	json_t *changes;
 
 	write_service(w, "api", more);
 	buf_init(&errors, 4096);
-	changes = control_reload(w->c, &errors);
+	changes = control_reload(w->c, &how, &errors);
 	assert_string_equal(buf_str(&errors), "");
 	assert_non_null(changes);
 	json_decref(changes);

@@ -36,8 +36,9 @@ static const struct snapshot_listener listeners[] = {
 };
 static const struct snapshot_network networks[] = { { { 0xfd, 1, 2 }, 20 } };
 static const struct snapshot_endpoint endpoints[] = {
-	{ "image.0", "unix:/run/image.0", 7, 100, 12345 },
-	{ "image.1", "[::1]:8080", 8, 50, 0 },
+	{ "image.0", "unix:/run/image.0", 7, 100, 12345,
+	    SNAPSHOT_ENDPOINT_TRIAL },
+	{ "image.1", "[::1]:8080", 8, 50, 0, 0 },
 };
 static const uint32_t calls[] = { 1 };
 static const struct snapshot_service services[] = {
@@ -190,6 +191,8 @@ assert_service(const struct snapshot_service *s)
 	assert_int_equal(s->endpoints[0].cell, 7);
 	assert_int_equal(s->endpoints[1].weight, 50);
 	assert_int_equal(s->endpoints[0].ready_since_ms, 12345);
+	assert_int_equal(s->endpoints[0].flags, SNAPSHOT_ENDPOINT_TRIAL);
+	assert_int_equal(s->endpoints[1].flags, 0);
 }
 
 static void

@@ -97,6 +97,25 @@ a_limit_out_of_bounds_is_refused(void **state)
 }
 
 static void
+refuse_endpoints(void)
+{
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "", "unix:/a", 0, 1, 0, 0 }, "name");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "/a", 0, 1, 0, 0 }, "address");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "unix:/a", 4096, 1, 0, 0 },
+	    "cell");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 0, 0, 0 }, "weight");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 1001, 0, 0 },
+	    "weight");
+	refused_endpoint(
+	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 1, 0, 2 }, "flags");
+}
+
+static void
 what_is_out_of_bounds_is_refused(void **state)
 {
 	static const uint32_t beyond[] = { 1 }, cell[] = { 4096 };
@@ -134,16 +153,7 @@ what_is_out_of_bounds_is_refused(void **state)
 	    &(struct snapshot_service){
 		.name = "a", .calls = beyond, .ncalls = 1 },
 	    "called service");
-	refused_endpoint(
-	    (struct snapshot_endpoint){ "", "unix:/a", 0, 1, 0 }, "name");
-	refused_endpoint(
-	    (struct snapshot_endpoint){ "a", "/a", 0, 1, 0 }, "address");
-	refused_endpoint(
-	    (struct snapshot_endpoint){ "a", "unix:/a", 4096, 1, 0 }, "cell");
-	refused_endpoint(
-	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 0, 0 }, "weight");
-	refused_endpoint(
-	    (struct snapshot_endpoint){ "a", "unix:/a", 0, 1001, 0 }, "weight");
+	refuse_endpoints();
 	refused_route((struct snapshot_route){ .path = "a" }, "route path");
 	refused_route(
 	    (struct snapshot_route){
