@@ -147,6 +147,7 @@ class Machine:
                  "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe",
                  f"--machine={self.name}", f"--directory={self.root}"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=prepare, start_new_session=True,
+                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
             )
         self.leader = wait_for(self._init)
         try:
