@@ -40,8 +40,9 @@ exec 9>"$out/.lock"
 flock 9
 rm -rf "$work"
 mkdir "$work"
+rm -f "$build"/drover-*.tar.xz
 make -s -C "$build" dist >"$log" 2>&1 9>&- || { cat "$log" >&2; fail "make dist failed"; }
-tarball=$(ls -t "$build"/drover-*.tar.xz | head -n 1)
+tarball=$(find "$build" -maxdepth 1 -name 'drover-*.tar.xz')
 tar -C "$work" -xf "$tarball"
 rm -f "$tarball"
 tree=$(echo "$work"/drover-*)

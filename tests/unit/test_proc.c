@@ -564,31 +564,10 @@ a_folder_is_made_and_given(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-static void
-a_new_folder_has_the_mode_that_was_asked_whatever_the_umask(void **state)
-{
-	mode_t before = umask(0077);
-	struct stat st;
-	struct err err;
-
-	(void)state;
-	assert_int_equal(fd_mkdirs(in_dir("open"), 0755, &err), 0);
-	assert_int_equal(fd_mkdirs(in_dir("open/a/b"), 0751, &err), 0);
-	assert_int_equal(fd_mkdirs(in_dir("open"), 0700, &err), 0);
-	umask(before);
-	assert_int_equal(stat(in_dir("open"), &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0755); /* it was there */
-	assert_int_equal(stat(in_dir("open/a"), &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0751);
-	assert_int_equal(stat(in_dir("open/a/b"), &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0751);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_new_folder_has_the_mode_that_was_asked_whatever_the_umask),
 		T(nothing_runs_before_go),
 		T(without_its_go_a_child_never_was),
 		T(a_recycled_pid_is_never_signalled),
