@@ -3,19 +3,19 @@
 
 systemd-nspawn boots it in namespaces of its own (mounts, processes, network)
 and, since no service manager of the host is asked for anything, in a cgroup
-that is made here. Commands run inside by nsenter. The container is killed with
-the test, however that ends: nspawn dies with its parent, and its init with
-nspawn; what a killed test leaves on disk goes away with the next one.
+that is made here. Commands run inside by nsenter. When the test is killed, a
+guard ends the container: it waits for the end of a pipe that only the test
+holds, kills whoever is in that cgroup, and removes what is on disk.
 """
 
 import contextlib
-import ctypes
 import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,7 +24,6 @@ from debian import CACHE, ENV, ROOT, connect, disconnect, kept, sh, system
 
 PREFIX = "drover-units-"
 NEEDS = ["systemd-sysv", "redis-server"]  # beside what the packages depend on
-PR_SET_PDEATHSIG = 1
 PLACES = ("/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export")
 
 
@@ -75,6 +74,32 @@ def with_packages(names):
     return kept("units-" + hashlib.sha256(" ".join(names).encode()).hexdigest()[:8], make)
 
 
+def members(folders):
+    return {int(p) for f in folders for g in f.rglob("cgroup.procs") for p in g.read_text().split()}
+
+
+def clear(folders):
+    """End who is in these cgroups, then the cgroups."""
+    for _ in range(200):
+        for pid in members(folders):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not members(folders):
+            break
+        time.sleep(0.05)
+    for folder in folders:
+        for path in sorted((p for p in [folder, *folder.rglob("*")] if p.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def guard(folder, cgroups):
+    """Until the test ends; it says so if there is nothing to do."""
+    if sys.stdin.read() == "":
+        clear(cgroups)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class Cgroups:
     """One of our own in each hierarchy that systemd uses, so that all can be removed."""
 
@@ -96,12 +121,7 @@ class Cgroups:
             (folder / "cgroup.procs").write_text(str(os.getpid()))
 
     def processes(self):
-        return {int(p) for f in self.folders for g in f.rglob("cgroup.procs") for p in g.read_text().split()}
-
-    def remove(self):
-        for folder in self.folders:
-            for path in sorted((p for p in [folder, *folder.rglob("*")] if p.is_dir()), reverse=True):
-                path.rmdir()
+        return members(self.folders)
 
 
 class Load:
@@ -121,7 +141,7 @@ class Load:
 class Machine:
     def __init__(self, packages):
         self.name = f"{PREFIX}{os.getpid()}"
-        self.nspawn = self.leader = self.cgroups = None
+        self.nspawn = self.leader = self.cgroups = self.guard = None
         self.folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix=f"{self.name}-"))
         self.root = self.folder / "root"
         self.log = self.folder / "console"
@@ -132,21 +152,16 @@ class Machine:
 
     def boot(self):
         self.cgroups = Cgroups(self.name)
-        libc = ctypes.CDLL(None, use_errno=True)
-        parent = os.getpid()
-
-        def prepare():
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-            self.cgroups.enter()
-
+        self.guard = subprocess.Popen(
+            [sys.executable, __file__, str(self.folder), *map(str, self.cgroups.folders)],
+            stdin=subprocess.PIPE, text=True, start_new_session=True,
+        )
         with open(self.log, "wb") as log:
             self.nspawn = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--private-network",
                  "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe",
                  f"--machine={self.name}", f"--directory={self.root}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=prepare, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self.cgroups.enter, start_new_session=True,
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
             )
         self.leader = wait_for(self._init)
@@ -184,8 +199,7 @@ class Machine:
                     break
                 time.sleep(0.05)
             left += [f"process {p}" for p in self.cgroups.processes()]
-            with contextlib.suppress(OSError):
-                self.cgroups.remove()
+            clear(self.cgroups.folders)
             left += [f"cgroup {f}" for f in self.cgroups.folders if f.exists()]
         for place in PLACES:
             with contextlib.suppress(OSError):
@@ -194,6 +208,8 @@ class Machine:
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.folder.exists():
             left.append(f"folder {self.folder}")
+        if self.guard:
+            self.guard.communicate("ended")
         return left
 
     # --- inside
@@ -253,13 +269,5 @@ class Machine:
         return Load(self, *args)
 
 
-def sweep():
-    """What killed tests left: folders and cgroups of processes that are no more."""
-    for folder in Path("/var/tmp").glob(f"{PREFIX}*-*"):
-        if not Path("/proc", folder.name[len(PREFIX):].split("-")[0]).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-    for top in Path("/sys/fs/cgroup").glob(f"**/{PREFIX}*"):
-        if not Path("/proc", top.name[len(PREFIX):]).exists():
-            for path in sorted((p for p in [top, *top.rglob("*")] if p.is_dir()), reverse=True):
-                with contextlib.suppress(OSError):
-                    path.rmdir()
+if __name__ == "__main__":
+    guard(Path(sys.argv[1]), [Path(x) for x in sys.argv[2:]])
