@@ -2,10 +2,12 @@
 """The public socket comes from outside, as from a systemd socket unit."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 from drover import BUILD, all_ok, herdling, wait_for
 
@@ -65,10 +67,17 @@ def sockets(d):
     return sum(x[1].endswith(f":{d.port:04X}") and x[3] == "0A" for x in lines)
 
 
+def holders(d, s):
+    """The workers that have this socket."""
+    name = f"socket:[{os.fstat(s.fileno()).st_ino}]"
+    pids = [w["pid"] for w in d.status()["workers"]]
+    return {p for p in pids for x in Path(f"/proc/{p}/fd").iterdir() if os.readlink(x) == name}
+
+
 def test_it_is_shared_by_all_workers_and_outlives_control_and_an_upgrade(herd):
     d = herd.prepare({"a": herdling(replicas=2)})
-    with unit(d):
-        d.ready()
+    with unit(d) as u:
+        assert holders(d, u.socket) == {w["pid"] for w in d.ready()["workers"]}
         assert sockets(d) == 1
         load = d.load("-c", 8, "-r", 200, "-d", 60, "--reuse", 1, "--path", "/a/")
         d.kill_control()

@@ -214,6 +214,43 @@ an_address_that_systemd_opened_is_not_bound_again(void **state)
 	world_free(w);
 }
 
+/* "{address: ...}" of a port that nobody has. */
+static void
+free_address(char out[ADDRESS_TEXT + 32])
+{
+	char text[ADDRESS_TEXT];
+	struct address a;
+	int fd = listener(SOCK_STREAM);
+
+	assert_int_equal(address_of_socket(&a, fd), 0);
+	snprintf(out, ADDRESS_TEXT + 32, "{address: \"%s\"}",
+	    address_text(&a, text));
+	close(fd);
+}
+
+static void
+another_address_is_bound_as_ever(void **state)
+{
+	char listen[ADDRESS_TEXT + 32], other[ADDRESS_TEXT + 32],
+	    both[2 * ADDRESS_TEXT + 80];
+	struct world *w = activated(listen);
+	unsigned passed = 0, bound = 0;
+
+	(void)state;
+	free_address(other);
+	snprintf(both, sizeof(both), "%s, %s", other, listen);
+	configure(w, both);
+	attach(w);
+	assert_true(w->begun);
+	LIST_EACH (l, &w->c->workers.listeners, struct listener, link) {
+		passed += l->passed;
+		bound += !l->passed && !l->internal && l->fds[1] >= 0;
+	}
+	assert_int_equal(passed, 1);
+	assert_int_equal(bound, 1);
+	world_free(w);
+}
+
 static void
 a_socket_waits_until_the_configuration_names_it(void **state)
 {
@@ -236,6 +273,33 @@ a_socket_waits_until_the_configuration_names_it(void **state)
 	world_free(w);
 }
 
+/* Its file is systemd's, who would not make it again. */
+static void
+a_unix_socket_of_systemd_keeps_its_file(void **state)
+{
+	char line[ADDRESS_TEXT + 32];
+	struct world *w = world_new("", NULL);
+	struct address a;
+	char text[ADDRESS_TEXT];
+
+	(void)state;
+	snprintf(text, sizeof(text), "unix:%s/public.sock", w->dir);
+	assert_int_equal(address_parse(&a, text), 0);
+	fake.activated = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fake.activated, &a.u.sa, a.len), 0);
+	assert_int_equal(listen(fake.activated, 8), 0);
+	snprintf(line, sizeof(line), "{address: \"%s\"}", text);
+	configure(w, line);
+	attach(w);
+	assert_true(w->begun);
+	assert_is_ours(w);
+	configure(w, "");
+	reload(w);
+	assert_null(public(w));
+	assert_int_equal(access(text + strlen("unix:"), F_OK), 0);
+	world_free(w);
+}
+
 int
 main(void)
 {
@@ -245,8 +309,10 @@ main(void)
 		    what_is_for_another_process_or_makes_no_sense_is_left),
 		cmocka_unit_test(
 		    an_address_that_systemd_opened_is_not_bound_again),
+		cmocka_unit_test(another_address_is_bound_as_ever),
 		cmocka_unit_test(
 		    a_socket_waits_until_the_configuration_names_it),
+		cmocka_unit_test(a_unix_socket_of_systemd_keeps_its_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
