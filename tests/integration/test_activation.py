@@ -77,7 +77,8 @@ def holders(d, s):
 def test_it_is_shared_by_all_workers_and_outlives_control_and_an_upgrade(herd):
     d = herd.prepare({"a": herdling(replicas=2)})
     with unit(d) as u:
-        assert holders(d, u.socket) == {w["pid"] for w in d.ready()["workers"]}
+        workers = {w["pid"] for w in d.ready()["workers"]}
+        wait_for(lambda: holders(d, u.socket) == workers)
         assert sockets(d) == 1
         load = d.load("-c", 8, "-r", 200, "-d", 60, "--reuse", 1, "--path", "/a/")
         d.kill_control()
