@@ -458,6 +458,19 @@ daemon_run(const char *config, bool attach)
 
 /* --- drover keeper -------------------------------------------------------- */
 
+static bool
+find_user(const char *name, uid_t *uid)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL) {
+		fprintf(stderr, "drover: no user %s here\n", name);
+		return false;
+	}
+	*uid = pw->pw_uid;
+	return true;
+}
+
 int
 daemon_keeper(int argc, char **argv)
 {
@@ -477,12 +490,10 @@ daemon_keeper(int argc, char **argv)
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		struct passwd *pw;
-
 		if (opt == 'd')
 			args.runtime = optarg;
-		else if (opt == 'u' && (pw = getpwnam(optarg)) != NULL)
-			args.control_uid = pw->pw_uid;
+		else if (opt == 'u' && find_user(optarg, &args.control_uid))
+			continue;
 		else if (opt == 'r' && str_u64(span_of(optarg), &fd) == 0 &&
 		    fd < INT_MAX)
 			args.ready_fd = (int)fd;

@@ -137,6 +137,15 @@ fd_replace_file(const char *path, const void *data, size_t n, unsigned mode,
 	return 0;
 }
 
+/* chmod: who runs with a umask must not shut others out of what is for them. */
+static int
+make_folder(const char *path, unsigned mode)
+{
+	if (mkdir(path, mode) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return chmod(path, mode) < 0 ? -errno : 0;
+}
+
 int
 fd_mkdirs(const char *path, unsigned mode, struct err *err)
 {
@@ -151,9 +160,9 @@ fd_mkdirs(const char *path, unsigned mode, struct err *err)
 		if (c != '/' && c != '\0')
 			continue;
 		*p = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST)
-			return err_errno(
-			    err, -errno, "cannot make folder %s", part);
+		r = make_folder(part, mode);
+		if (r < 0)
+			return err_errno(err, r, "cannot make folder %s", part);
 		*p = c;
 		if (c == '\0')
 			break;

@@ -33,7 +33,8 @@ int fd_read_file(const char *path, struct buf *b) MUST_CHECK;
 int fd_replace_file(const char *path, const void *data, size_t n, unsigned mode,
     struct err *err) MUST_CHECK;
 
-/* mkdir -p; existing folders are left as they are. */
+/* mkdir -p, with that mode whatever the umask; existing folders stay as they
+ * are. */
 int fd_mkdirs(const char *path, unsigned mode, struct err *err) MUST_CHECK;
 
 /*

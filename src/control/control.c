@@ -24,6 +24,7 @@
 #include "control/held.h"
 #include "control/listeners.h"
 #include "control/readers.h"
+#include "control/passed.h"
 #include "control/publish.h"
 #include "control/records.h"
 #include "control/reload.h"
@@ -294,7 +295,7 @@ on_fd(void *owner, const char *name, int fd)
 	} else if (strcmp(name, UPGRADE_FD) == 0) {
 		upgrade_adopt(c, fd);
 		return;
-	} else if (listeners_adopt(c, name, fd)) {
+	} else if (listeners_adopt(c, name, fd) || passed_adopt(c, name, fd)) {
 		return;
 	}
 	fd_close(&fd);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "control/passed.h"
 #include "control/publish.h"
 #include "control/workers.h"
 #include "link/address.h"
@@ -25,6 +26,7 @@ void
 listeners_init(struct control *c)
 {
 	list_init(&c->workers.listeners);
+	passed_init(c);
 }
 
 static void
@@ -41,6 +43,7 @@ listeners_done(struct control *c)
 {
 	LIST_EACH_SAFE (l, &c->workers.listeners, struct listener, link)
 		listener_free(l);
+	passed_done(c);
 }
 
 static struct listener *
@@ -85,11 +88,17 @@ is_unix(const struct listener *l)
 	return strncmp(l->address, "unix:", 5) == 0;
 }
 
+static bool
+is_shared(const struct listener *l)
+{
+	return l->passed || is_unix(l);
+}
+
 /* How many sockets it has: one for each worker, or one for all. */
 static unsigned
 sockets(const struct control *c, const struct listener *l)
 {
-	return is_unix(l) ? 1 : c->workers.lanes;
+	return is_shared(l) ? 1 : c->workers.lanes;
 }
 
 /* --- binding -------------------------------------------------------------- */
@@ -153,11 +162,32 @@ bind_all(struct control *c, struct listener *l, const struct address *a)
 	return 0;
 }
 
+/* What systemd opened is there already. */
+static int
+open_all(struct control *c, struct listener *l, const struct address *a)
+{
+	int fd = l->internal ? -ENOENT : passed_dup(c, a);
+
+	if (fd == -ENOENT)
+		return bind_all(c, l, a);
+	l->passed = true;
+	l->fds[0] = fd;
+	return fd < 0 ? fd : 0;
+}
+
+static const char *
+kind_of(const struct listener *l)
+{
+	if (l->passed)
+		return "passed";
+	return l->internal ? "internal" : "public";
+}
+
 static void
 name_of(const struct listener *l, unsigned i, char *name)
 {
-	snprintf(name, NAME_MAX_, "listen %u %u %s %s", l->id, i,
-	    l->internal ? "internal" : "public", l->address);
+	snprintf(name, NAME_MAX_, "listen %u %u %s %s", l->id, i, kind_of(l),
+	    l->address);
 }
 
 static int
@@ -197,7 +227,7 @@ add(struct control *c, const char *address, bool internal, struct err *err)
 		return err_errno(err, -ENOMEM, "%s", address);
 	r = address_parse(&a, address);
 	if (r == 0)
-		r = bind_all(c, l, &a);
+		r = open_all(c, l, &a);
 	if (r < 0) {
 		listener_free(l);
 		return err_errno(err, r, "cannot listen on %s", address);
@@ -245,6 +275,7 @@ listeners_adopt(struct control *c, const char *name, int fd)
 		l = listener_new(id, address, strcmp(kind, "internal") == 0);
 		if (l == NULL)
 			return false;
+		l->passed = strcmp(kind, "passed") == 0;
 		list_push(&c->workers.listeners, &l->link);
 	}
 	fd_close(&l->fds[i]);
@@ -264,7 +295,7 @@ drop(struct control *c, struct listener *l)
 		name_of(l, i, name);
 		(void)herd_drop_fd(c->herd, name);
 	}
-	if (is_unix(l) && address_parse(&a, l->address) == 0)
+	if (is_unix(l) && !l->passed && address_parse(&a, l->address) == 0)
 		unlink(a.u.un.sun_path);
 	listener_free(l);
 }
@@ -337,6 +368,7 @@ listeners_apply(struct control *c, const struct conf *conf, struct err *err)
 	r = settle(c);
 	if (r < 0)
 		return err_errno(err, r, "listeners to the keeper");
+	passed_tell_unused(c, conf);
 	for (unsigned i = 0; i < c->workers.n; i++) {
 		struct worker *w = &c->workers.all[i];
 
@@ -363,7 +395,7 @@ listeners_send(struct control *c, struct worker *w)
 	int fds[WORKER_MSG_FDS];
 
 	LIST_EACH (l, &c->workers.listeners, struct listener, link) {
-		int fd = l->fds[is_unix(l) ? 0 : w->lane];
+		int fd = l->fds[is_shared(l) ? 0 : w->lane];
 
 		if (fd < 0 || m.nids == WORKER_MSG_FDS)
 			continue;

@@ -4,10 +4,10 @@
  * listeners - the sockets on which clients arrive
  *
  * Each TCP address is a group of SO_REUSEPORT sockets, one per worker; a Unix
- * address is one socket that all share. Duplicates stay with the keeper under
- * "listen ID N KIND ADDRESS", so that neither a worker's nor control's death
- * loses a connection that is waiting in a queue, and a new control process
- * gets them back.
+ * address, and what systemd opened, is one socket that all share. Duplicates
+ * stay with the keeper under "listen ID N KIND ADDRESS", so that neither a
+ * worker's nor control's death loses a connection that is waiting in a queue,
+ * and a new control process gets them back.
  *
  * A first bind without SO_REUSEPORT makes a second daemon on the same address
  * fail instead of sharing it.

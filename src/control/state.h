@@ -230,6 +230,7 @@ struct listener {
 	char address[ADDRESS_MAX];
 	unsigned id;
 	bool internal;
+	bool passed;		     /* systemd opened it: shared by all */
 	bool kept;		     /* named by the configuration at hand */
 	bool old;		     /* was there before it */
 	int fds[SCOREBOARD_WORKERS]; /* one per worker; -1 where none */
@@ -315,6 +316,7 @@ struct control {
 		unsigned hung_up_on;   /* and not told of */
 		uint64_t said;	       /* when the last was told of */
 		struct list listeners;
+		struct list passed; /* sockets that systemd opened */
 		struct loop_timer beat;
 		uint64_t beat_at; /* clock_ms() of the last one */
 	} workers;

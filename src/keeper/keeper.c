@@ -24,6 +24,7 @@
 #include "base/title.h"
 #include "keeper/manifest.h"
 #include "keeper/state.h"
+#include "proc/activation.h"
 #include "proc/notify.h"
 
 #define LAST_ORPHANS_MS 2000
@@ -195,6 +196,21 @@ look_around(struct keeper *k, const char *cgroup)
 	    (k->cgroup.pids ? KEEPER_HOST_PIDS : 0u);
 }
 
+static void
+on_activated(void *arg, int fd)
+{
+	struct keeper *k = arg;
+	char name[sizeof(KEEPER_ACTIVATED) + 12];
+	int r;
+
+	snprintf(name, sizeof(name), KEEPER_ACTIVATED "%u", k->nfds);
+	r = fds_put(k, name, &fd);
+	if (r < 0) {
+		log_warn(name, "not kept: %s", strerror(-r));
+		fd_close(&fd);
+	}
+}
+
 static int
 open_loop(struct keeper *k, struct err *err)
 {
@@ -228,6 +244,8 @@ keeper_open(struct keeper *k, const struct keeper_args *args, struct err *err)
 		return r;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_errno(err, -errno, "subreaper");
+	if (activation_take(on_activated, k) < 0)
+		return err_set(err, -EINVAL, "LISTEN_FDS or LISTEN_PID");
 	look_around(k, args->cgroup);
 	if (watch_signals(k) < 0)
 		return err_errno(err, -ENOMEM, "signals");

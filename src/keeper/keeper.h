@@ -11,6 +11,9 @@
  *	herd		the pids and start times of its children: whoever
  *			becomes keeper after this one kills what is left
  *
+ * Sockets that systemd hands over (proc/activation.h) go into the store of
+ * descriptors, as KEEPER_ACTIVATED and a number.
+ *
  * Control connects with herd_connect() (control/herd.h). At most one client is
  * served; a newer one that proves itself replaces it. Peers must be the
  * keeper's own uid, root, or control_uid.

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -83,4 +84,44 @@ address_parse(struct address *a, const char *text)
 	a->u.in.sin_port = port;
 	a->len = sizeof(a->u.in);
 	return 0;
+}
+
+int
+address_of_socket(struct address *a, int fd)
+{
+	char text[ADDRESS_TEXT];
+	struct address raw = { .len = sizeof(raw.u) };
+
+	if (getsockname(fd, &raw.u.sa, &raw.len) < 0)
+		return -errno;
+	if (raw.u.sa.sa_family == AF_UNIX && raw.u.un.sun_path[0] == '\0')
+		return -EINVAL; /* abstract, or none */
+	/* What is bound twice is equal: padding and scope do not count. */
+	return address_parse(a, address_text(&raw, text));
+}
+
+bool
+address_equal(const struct address *a, const struct address *b)
+{
+	return a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;
+}
+
+const char *
+address_text(const struct address *a, char out[ADDRESS_TEXT])
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	out[0] = '\0';
+	if (a->u.sa.sa_family == AF_INET)
+		snprintf(out, ADDRESS_TEXT, "%s:%u",
+		    inet_ntop(AF_INET, &a->u.in.sin_addr, ip, sizeof(ip)),
+		    ntohs(a->u.in.sin_port));
+	else if (a->u.sa.sa_family == AF_INET6)
+		snprintf(out, ADDRESS_TEXT, "[%s]:%u",
+		    inet_ntop(AF_INET6, &a->u.in6.sin6_addr, ip, sizeof(ip)),
+		    ntohs(a->u.in6.sin6_port));
+	else if (a->u.sa.sa_family == AF_UNIX)
+		snprintf(out, ADDRESS_TEXT, "unix:%.*s",
+		    (int)sizeof(a->u.un.sun_path), a->u.un.sun_path);
+	return out;
 }

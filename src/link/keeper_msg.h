@@ -83,6 +83,9 @@ enum keeper_msg_type {
 	KEEPER_MSG_NTYPES
 };
 
+/* The names of sockets that systemd handed to the keeper: this and a number. */
+#define KEEPER_ACTIVATED "activated "
+
 enum { /* keeper_msg.host */
 	KEEPER_HOST_MEMORY = 1,
 	KEEPER_HOST_CPU = 2,

@@ -31,9 +31,10 @@ def units(installed):
 
 def test_systemd_finds_nothing_wrong_with_the_units(installed, units):
     assert [u.name for u in units] == ["drover-control.service", "drover.service"]
+    (socket,) = units[0].parent.glob("*.socket")
     manuals = next(installed.rglob("share/man"), installed)
     p = subprocess.run(
-        ["systemd-analyze", "verify", *map(str, units)],
+        ["systemd-analyze", "verify", *map(str, units), str(socket)],
         capture_output=True, text=True, timeout=60, check=False,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MANPATH": str(manuals)},
     )
@@ -64,12 +65,12 @@ def test_the_units_say_what_the_design_asks(units):
 
 
 def test_users_and_folders_are_declared(installed):
-    users = next(installed.rglob("sysusers.d/drover.conf"))
+    users, tools = (next(installed.rglob(f"sysusers.d/{n}.conf")) for n in ("drover", "drover-tools"))
     folders = next(installed.rglob("tmpfiles.d/drover.conf"))
     p = subprocess.run(
-        ["systemd-sysusers", "--dry-run", str(users)], capture_output=True, text=True, timeout=30, check=False,
+        ["systemd-sysusers", "--dry-run", str(users), str(tools)], capture_output=True, text=True, timeout=30, check=False,
     )
-    assert p.returncode == 0 and "drover-admin" in p.stderr + p.stdout, p
+    assert p.returncode == 0 and all(x in p.stderr + p.stdout for x in ("drover-admin", "drover-image")), p
     assert "/run/drover" in folders.read_text(encoding="utf-8")
 
 

@@ -90,6 +90,7 @@ def test_an_unprivileged_control_under_a_privileged_keeper(herd, tmp_path):
                     user=WORKERS.pw_uid,
                     group=WORKERS.pw_gid,
                     extra_groups=[] if ROOT else None,
+                    umask=0o027,
                 )
 
         d.launch = launch

@@ -25,6 +25,10 @@ fake_reset(void)
 {
 	if (fake.kept_fd > 0)
 		close(fake.kept_fd);
+	if (fake.activated > 0)
+		close(fake.activated);
+	if (fake.passed_fd > 0)
+		close(fake.passed_fd);
 	memset(&fake, 0, sizeof(fake));
 }
 
@@ -98,6 +102,10 @@ manifest(struct herd *h)
 	}
 	if (fake.kept_fd > 0)
 		h->ops->fd(h->owner, "upgrade", dup(fake.kept_fd));
+	if (fake.activated > 0)
+		h->ops->fd(h->owner, "activated 0", dup(fake.activated));
+	if (fake.passed_fd > 0)
+		h->ops->fd(h->owner, fake.passed_name, dup(fake.passed_fd));
 	h->ops->ready(h->owner);
 }
 
@@ -279,6 +287,11 @@ herd_put_fd(struct herd *h, const char *name, int fd)
 	(void)h;
 	if (strcmp(name, "upgrade") == 0)
 		fake.kept_fd = dup(fd);
+	if (strstr(name, " passed ") != NULL) {
+		fake.passed_fd = dup(fd);
+		snprintf(
+		    fake.passed_name, sizeof(fake.passed_name), "%s", name);
+	}
 	fake.fds++;
 	return 0;
 }

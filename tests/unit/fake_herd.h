@@ -45,8 +45,11 @@ struct fake_herd {
 	unsigned upgrades; /* asked for */
 	bool really;	   /* the last one */
 	char program[256];
-	bool too_old; /* a keeper that cannot */
-	int kept_fd;  /* of the name "upgrade"; 0: none */
+	bool too_old;  /* a keeper that cannot */
+	int kept_fd;   /* of the name "upgrade"; 0: none */
+	int activated; /* the test's own; 0: none */
+	int passed_fd; /* that control put as a listener; 0: none */
+	char passed_name[200];
 	bool another; /* of another incarnation than before */
 };
 

@@ -6,13 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "alloc.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/map.h"
 #include "base/str.h"
 
@@ -217,6 +220,37 @@ each_allocation_may_fail(void **state)
 	ALLOC_FAIL_EACH(use_everything_once());
 }
 
+static const char *
+below(char path[64], const char *dir, const char *name)
+{
+	snprintf(path, 64, "%s/%s", dir, name);
+	return path;
+}
+
+static void
+a_new_folder_has_the_mode_that_was_asked_whatever_the_umask(void **state)
+{
+	mode_t before = umask(0077);
+	struct stat st;
+	char dir[] = "/tmp/test_base.XXXXXX", path[64];
+	struct err err;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(fd_mkdirs(below(path, dir, "open"), 0755, &err), 0);
+	assert_int_equal(
+	    fd_mkdirs(below(path, dir, "open/a/b"), 0751, &err), 0);
+	assert_int_equal(fd_mkdirs(below(path, dir, "open"), 0700, &err), 0);
+	umask(before);
+	assert_int_equal(stat(below(path, dir, "open"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755); /* it was there */
+	assert_int_equal(stat(below(path, dir, "open/a"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0751);
+	assert_int_equal(stat(below(path, dir, "open/a/b"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0751);
+	fd_remove_tree(dir);
+}
+
 int
 main(void)
 {
@@ -231,6 +265,8 @@ main(void)
 		    a_map_finds_what_was_put_through_growth_and_removal),
 		cmocka_unit_test(an_arena_is_zeroed_aligned_and_bounded),
 		cmocka_unit_test(each_allocation_may_fail),
+		cmocka_unit_test(
+		    a_new_folder_has_the_mode_that_was_asked_whatever_the_umask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

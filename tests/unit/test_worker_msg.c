@@ -149,6 +149,48 @@ addresses_are_numbers_or_paths(void **state)
 	assert_int_equal(address_parse(&a, path), -ENAMETOOLONG);
 }
 
+/* Bound to what the text says, it says the same again. */
+static void
+a_socket_says_its_address_as_it_is_written(void **state)
+{
+	static const char *const texts[] = { "127.0.0.1:0", "[::1]:0",
+		"unix:/tmp/test_worker_msg.sock" };
+	char text[ADDRESS_TEXT];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct address a, b, c;
+		int fd;
+
+		assert_int_equal(address_parse(&a, texts[i]), 0);
+		fd = socket(a.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_true(fd >= 0);
+		assert_int_equal(bind(fd, &a.u.sa, a.len), 0);
+		assert_int_equal(address_of_socket(&b, fd), 0);
+		assert_int_equal(address_parse(&c, address_text(&b, text)), 0);
+		assert_true(address_equal(&b, &c));
+		assert_string_not_equal(text, "127.0.0.1:0");
+		assert_int_equal(
+		    strncmp(text, texts[i], strlen(texts[i]) - 1), 0);
+		c.u.in.sin_port ^= 1;
+		assert_false(address_equal(&b, &c));
+		close(fd);
+	}
+	unlink(texts[2] + 5);
+}
+
+static void
+a_socket_at_no_such_address_is_refused(void **state)
+{
+	struct address a;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	assert_int_equal(address_of_socket(&a, fd), -EINVAL); /* unbound */
+	close(fd);
+	assert_int_equal(address_of_socket(&a, fd), -EBADF);
+}
+
 int
 main(void)
 {
@@ -159,6 +201,8 @@ main(void)
 		cmocka_unit_test(a_hello_of_the_version_before_is_read),
 		cmocka_unit_test(a_wake_names_the_cell_of_a_service),
 		cmocka_unit_test(addresses_are_numbers_or_paths),
+		cmocka_unit_test(a_socket_says_its_address_as_it_is_written),
+		cmocka_unit_test(a_socket_at_no_such_address_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
