@@ -183,11 +183,12 @@ assert_is_ours(struct world *w)
 static void
 reload(struct world *w)
 {
+	const struct control_reload how = { 0 };
 	struct buf errors;
 	json_t *done;
 
 	buf_init(&errors, 4096);
-	done = control_reload(w->c, &errors);
+	done = control_reload(w->c, &how, &errors);
 	assert_string_equal(buf_str(&errors), "");
 	assert_non_null(done);
 	json_decref(done);
