@@ -51,7 +51,7 @@ def service(place, setuid=False, **sandbox):
         program.chmod(0o4755)
         env["TRY_SETUID"] = str(program)
     return {"command": [sys.executable, str(folder / "tries.py")], "listen": "unix", "env": env,
-            "readiness": {"path": "/", "interval": "200ms"}, "restart": {"first": "0ms", "base": "50ms"},
+            "readiness": {"path": "/", "interval": "200ms"}, "restart": {"first": "0ms", "base": "50ms"}, "rollout": {"watch": "0s"},
             "stop": {"timeout": "5s"}, "sandbox": sandbox}
 
 
