@@ -6,20 +6,9 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "control/fields.h"
 #include "control/scaling.h"
 #include "control/service.h"
-
-static double
-seconds(uint64_t ms)
-{
-	return (double)ms / 1000.0;
-}
-
-static void
-put(json_t *o, const char *key, json_t *value)
-{
-	json_object_set_new(o, key, value);
-}
 
 /* --- status --------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #include "control/bounds.h"
 #include "control/control.h"
 #include "control/enroll.h"
+#include "control/fields.h"
 #include "control/replica.h"
 #include "control/rollout.h"
 #include "control/sample.h"
@@ -22,18 +23,6 @@
 #ifndef PACKAGE_VERSION
 #include "config.h"
 #endif
-
-static double
-seconds(uint64_t ms)
-{
-	return (double)ms / 1000.0;
-}
-
-static void
-put(json_t *o, const char *key, json_t *value)
-{
-	json_object_set_new(o, key, value);
-}
 
 /* A signal's number may be 0, and a pid unknown: then null. */
 static json_t *

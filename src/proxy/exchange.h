@@ -209,10 +209,10 @@ void exchange_lost(struct exchange *x, int error);
  */
 void exchange_forsaken(struct exchange *x);
 
-/* It said something that is not an answer. Ends x. */
 /* An error, where service_spares() x: asked again of another endpoint. */
 void exchange_set_aside(struct exchange *x);
 
+/* It said something that is not an answer. Ends x. */
 void exchange_bad_response(struct exchange *x, const char *why);
 
 static inline bool

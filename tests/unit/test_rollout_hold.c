@@ -23,6 +23,16 @@
 #include "control/service.h"
 #include "rollout_world.h"
 
+/* V2 in the place of one of three, promoted before its watch was over. */
+static void
+deploy_promoted(struct world *w)
+{
+	deploy(w, THREE WATCH V2, 0);
+	candidate_ready(w);
+	assert_int_equal(say(CONTROL_PROMOTE), 0);
+	reap(w);
+}
+
 /* --- canary, promote, undo, pause ----------------------------------------- */
 
 static void
@@ -149,10 +159,7 @@ going_back_is_not_given_up(void **state)
 	struct world *w = herd_of(3, THREE WATCH V1);
 
 	(void)state;
-	deploy(w, THREE WATCH V2, 0);
-	candidate_ready(w);
-	assert_int_equal(say(CONTROL_PROMOTE), 0);
-	reap(w);
+	deploy_promoted(w);
 	assert_int_equal(say(CONTROL_UNDO), 0);
 	reap(w);
 	fake_exit(process_of(rollout()->candidate), 1, ""); /* the old one */
@@ -173,10 +180,7 @@ a_reload_overtakes_and_the_way_back_stays_the_same(void **state)
 	struct world *w = herd_of(3, THREE WATCH V1);
 
 	(void)state;
-	deploy(w, THREE WATCH V2, 0);
-	candidate_ready(w);
-	assert_int_equal(say(CONTROL_PROMOTE), 0);
-	reap(w);
+	deploy_promoted(w);
 	deploy(w, THREE WATCH V3, 0);
 	reap(w);
 	assert_string_equal(versions(), "211");
@@ -196,10 +200,7 @@ a_reload_to_what_was_before_goes_back_without_a_watch(void **state)
 	struct world *w = herd_of(3, THREE WATCH V1);
 
 	(void)state;
-	deploy(w, THREE WATCH V2, 0);
-	candidate_ready(w);
-	assert_int_equal(say(CONTROL_PROMOTE), 0);
-	reap(w);
+	deploy_promoted(w);
 	deploy(w, THREE WATCH V1, 0);
 	reap(w);
 	assert_string_equal(phase(), "reverting");
@@ -239,10 +240,7 @@ scaling_down_takes_the_candidate_of_that_place(void **state)
 	struct err err;
 
 	(void)state;
-	deploy(w, THREE WATCH V2, 0);
-	candidate_ready(w);
-	assert_int_equal(say(CONTROL_PROMOTE), 0);
-	reap(w);
+	deploy_promoted(w);
 	candidate_ready(w);
 	assert_int_equal(rollout()->candidate->n, 2);
 	assert_int_equal(control_scale(w->c, "api", 2, &err), 0);
@@ -283,10 +281,7 @@ a_stop_keeps_a_proven_version(void **state)
 	struct err err;
 
 	(void)state;
-	deploy(w, THREE WATCH V2, 0);
-	candidate_ready(w);
-	assert_int_equal(say(CONTROL_PROMOTE), 0);
-	reap(w);
+	deploy_promoted(w);
 	assert_string_equal(versions(), "211");
 	assert_int_equal(control_stop(w->c, "api", &err), 0);
 	run_for(w, 20);
@@ -461,10 +456,7 @@ versions_of_an_overtaken_deploy_are_known_again(void **state)
 	struct world *w = herd_of(3, THREE WATCH V1);
 
 	(void)state;
-	deploy(w, THREE WATCH V2, 0);
-	candidate_ready(w);
-	assert_int_equal(say(CONTROL_PROMOTE), 0);
-	reap(w);
+	deploy_promoted(w);
 	deploy(w, THREE WATCH V3, 0);
 	reap(w);
 	again(w);
