@@ -45,11 +45,16 @@ struct nursery {
 
 /* --- in a child ----------------------------------------------------------- */
 
+/* Or less, where less is all that we were given ourselves. */
 static void
 limit(int what, uint64_t soft, uint64_t hard)
 {
-	const struct rlimit l = { (rlim_t)soft, (rlim_t)hard };
+	struct rlimit l;
 
+	if (getrlimit(what, &l) < 0)
+		_exit(1);
+	l.rlim_max = l.rlim_max < hard ? l.rlim_max : (rlim_t)hard;
+	l.rlim_cur = l.rlim_max < soft ? l.rlim_max : (rlim_t)soft;
 	if (setrlimit(what, &l) < 0)
 		_exit(1);
 }

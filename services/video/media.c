@@ -24,14 +24,15 @@ static const char demuxers[] =
 
 /* --- what the libraries say ----------------------------------------------- */
 
-static char said[SAID_MAX]; /* the last error, in one line */
+static char said[SAID_MAX]; /* the first error: what follows is its fault */
 static atomic_flag saying = ATOMIC_FLAG_INIT;
 
 static void
 on_log(void *context, int level, const char *fmt, va_list ap)
 {
 	(void)context;
-	if (level > AV_LOG_ERROR || atomic_flag_test_and_set(&saying))
+	if (level > AV_LOG_ERROR || said[0] != '\0' ||
+	    atomic_flag_test_and_set(&saying))
 		return;
 	(void)vsnprintf(said, sizeof(said), fmt, ap);
 	for (char *c = said; *c != '\0'; c++)
@@ -154,7 +155,8 @@ open_format(struct media *m, struct svc_refusal *refusal)
 {
 	const AVInputFormat *input = NULL;
 	AVDictionary *options = NULL;
-	int r = av_probe_input_buffer2(m->io, &input, "", NULL, 0, 0);
+	int score = av_probe_input_buffer2(m->io, &input, "", NULL, 0, 0);
+	int r = score;
 
 	if (r < 0 || input == NULL)
 		return r == AVERROR(ENOMEM)
@@ -164,14 +166,15 @@ open_format(struct media *m, struct svc_refusal *refusal)
 	if (!allowed(input))
 		return svc_refuse(refusal, &video_unsupported_format,
 		    "a file of kind %s is not taken", input->name);
-	m->format->probe_score = 0;
 	av_dict_set(&options, "format_whitelist", demuxers, 0);
 	av_dict_set(&options, "protocol_whitelist", "none", 0);
 	av_dict_set(&options, "scan_all_pmts", "1", 0);
 	r = avformat_open_input(&m->format, NULL, input, &options);
 	av_dict_free(&options);
-	if (r == 0)
+	if (r == 0) {
+		m->format->probe_score = score;
 		return 0;
+	}
 	if (strstr(said, "max_streams") != NULL)
 		return svc_refuse(refusal, &video_too_many_streams,
 		    "there are more than 1000 streams");

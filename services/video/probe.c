@@ -286,7 +286,7 @@ put_matrix(struct report *r, const uint8_t *data)
 
 	for (int row = 0; row < 3; row++)
 		n += snprintf(text + n, sizeof(text) - (size_t)n,
-		    "%s%08x:  %10d  %10d  %10d\n", row == 0 ? "\n" : "", row,
+		    "%s%08x:  %11d %11d %11d\n", row == 0 ? "\n" : "", row,
 		    m[3 * row], m[3 * row + 1], m[3 * row + 2]);
 	report_text(r, "displaymatrix", text);
 	report_int(r, "rotation", isnan(angle) ? 0 : (int64_t)angle);

@@ -106,4 +106,33 @@ run(struct span bytes, int fd, struct buf *out)
 		buf_clear(out);
 }
 
-const struct svc_nursery_work video_work = { media_init, run };
+/*
+ * Tables that decoders make when one is first opened are made here, once, and
+ * every child has them. No codec that starts threads: they do not survive fork.
+ */
+static void
+warm(void)
+{
+	static const enum AVCodecID codecs[] = { AV_CODEC_ID_H264,
+		AV_CODEC_ID_HEVC, AV_CODEC_ID_VP8, AV_CODEC_ID_VP9,
+		AV_CODEC_ID_MPEG4, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_AAC,
+		AV_CODEC_ID_MP3, AV_CODEC_ID_OPUS, AV_CODEC_ID_VORBIS };
+
+	media_init();
+	for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+		const AVCodec *codec = avcodec_find_decoder(codecs[i]);
+		AVCodecContext *c = codec != NULL
+		    ? avcodec_alloc_context3(codec)
+		    : NULL;
+
+		if (c == NULL)
+			continue;
+		c->thread_count = 1;
+		c->sample_rate = 48000;
+		av_channel_layout_default(&c->ch_layout, 2);
+		(void)avcodec_open2(c, codec, NULL);
+		avcodec_free_context(&c);
+	}
+}
+
+const struct svc_nursery_work video_work = { warm, run };
