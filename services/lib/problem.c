@@ -16,7 +16,7 @@ PROBLEM(svc_unknown_parameter, "unknown-parameter", 400,
 PROBLEM(svc_repeated_parameter, "repeated-parameter", 400,
     "A parameter was given twice", 0);
 PROBLEM(svc_invalid_number, "invalid-number", 400,
-    "A parameter must be a whole number", 0);
+    "A parameter must be a number", 0);
 PROBLEM(svc_unknown_value, "unknown-value", 400,
     "A parameter does not know this value", 0);
 PROBLEM(svc_out_of_range, "out-of-range", 400,

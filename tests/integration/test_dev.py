@@ -128,7 +128,7 @@ def test_equal_arguments_write_equal_bytes_and_a_second_run_takes_over(run, fold
     first = r.ready()
     pids = [i["pid"] for i in first["services"][0]["instances"]]
     files = {p: p.read_bytes() for p in (folder / "var").rglob("*.yaml")}
-    assert len(files) == 2
+    assert len(files) == 3
     r.proc.kill()
     r.proc.wait()
     again = run("--port", port)
