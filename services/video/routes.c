@@ -100,6 +100,17 @@ work_probe(struct svc_call *call)
 	do_order(call, &order);
 }
 
+static void
+work_thumbnail(struct svc_call *call)
+{
+	const struct video_thumbnail_params *params = call->params;
+	const struct video_order order = { .task = VIDEO_THUMBNAIL,
+		.limits = limits,
+		.thumbnail = *params };
+
+	do_order(call, &order);
+}
+
 /* --- tables --------------------------------------------------------------- */
 
 #define COMMON_PROBLEMS                                          \
@@ -111,6 +122,9 @@ work_probe(struct svc_call *call)
 static const struct svc_problem *const probe_problems[] = { COMMON_PROBLEMS,
 	NULL };
 
+static const struct svc_problem *const picture_problems[] = { COMMON_PROBLEMS,
+	&video_no_picture, &video_past_end, NULL };
+
 /* clang-format off */
 static const struct svc_route routes[] = {
 	{ .method = "POST", .path = "/probe",
@@ -121,6 +135,17 @@ static const struct svc_route routes[] = {
 	  .takes = "the video or sound", .answers = "application/json",
 	  .example = "--data-binary @clip.mp4 '%sprobe'",
 	  .problems = probe_problems, .spool = true, .work = work_probe },
+	{ .method = "POST", .path = "/thumbnail",
+	  .summary = "One moment of a video as a picture",
+	  .text = "Upright, in square pixels; pictures of high dynamic range "
+		  "as an ordinary screen shows them. Of a sound file its cover.",
+	  .params = &video_thumbnail_params,
+	  .params_size = sizeof(struct video_thumbnail_params),
+	  .takes = "the video", .answers = "image/*",
+	  .example = "--data-binary @clip.mp4 -o poster.jpg "
+		     "'%sthumbnail?time=12.5&width=640'",
+	  .problems = picture_problems, .spool = true,
+	  .work = work_thumbnail },
 };
 
 static const struct svc_option options[] = {

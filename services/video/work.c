@@ -11,6 +11,7 @@
 #include "video/answer.h"
 #include "video/media.h"
 #include "video/probe.h"
+#include "video/thumbnail.h"
 
 /* --- faults, for tests ---------------------------------------------------- */
 
@@ -75,6 +76,14 @@ do_probe(struct media *m, const struct video_order *order, struct buf *out,
 	return r < 0 ? svc_refuse(refusal, &video_memory, "out of memory") : 0;
 }
 
+static int
+do_thumbnail(struct media *m, const struct video_order *order, struct buf *out,
+    struct svc_refusal *refusal)
+{
+	return thumbnail_write(
+	    m, &order->limits, &order->thumbnail, out, refusal);
+}
+
 static const struct {
 	int (*run)(struct media *m, const struct video_order *order,
 	    struct buf *out, struct svc_refusal *refusal);
@@ -82,6 +91,7 @@ static const struct {
 	enum AVMediaType wants;
 } tasks[] = {
 	[VIDEO_PROBE] = { do_probe, MEDIA_FULL, AVMEDIA_TYPE_VIDEO },
+	[VIDEO_THUMBNAIL] = { do_thumbnail, MEDIA_FAST, AVMEDIA_TYPE_VIDEO },
 };
 
 static void

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * seek - the frame of a stream that shows at a moment
+ *
+ * Runs in a contained process.
+ */
+
+#ifndef VIDEO_SEEK_H
+#define VIDEO_SEEK_H
+
+#include "video/media.h"
+
+struct seek {
+	struct media *media; /* borrowed */
+	AVStream *stream;
+	AVCodecContext *decoder;
+	AVPacket *packet;
+	bool exact;
+};
+
+/* 0, or -EINVAL with the refusal; seek_done() either way. */
+int seek_init(struct seek *s, struct media *m,
+    const struct video_limits *limits, bool exact,
+    struct svc_refusal *refusal) MUST_CHECK;
+void seek_done(struct seek *s);
+
+/* How long the stream is, in ms; 0: nobody knows. */
+int64_t seek_duration_ms(const struct seek *s);
+
+/*
+ * exact: the last frame that begins no later than at ms; else the last
+ * keyframe that does, as far as the container's index tells. NULL with the
+ * refusal. av_frame_free().
+ */
+AVFrame *seek_frame(
+    struct seek *s, int64_t ms, struct svc_refusal *refusal);
+
+#endif /* VIDEO_SEEK_H */
