@@ -194,22 +194,20 @@ check_streams(const struct media *m, const struct video_limits *limits,
 	    (unsigned long long)limits->streams);
 }
 
-static int
-check_side(const AVStream *stream, const struct video_limits *limits,
+int
+media_check_size(int w, int h, const struct video_limits *limits,
     struct svc_refusal *refusal)
 {
-	int w = stream->codecpar->width, h = stream->codecpar->height;
 	int most = w > h ? w : h, least = w > h ? h : w;
 
 	if (w < 0 || h < 0)
 		return svc_refuse(refusal, &video_invalid,
-		    "stream %d says that it has %dx%d px", stream->index, w, h);
+		    "it says that it has %dx%d px", w, h);
 	if ((uint64_t)most <= limits->long_side &&
 	    (uint64_t)least <= limits->short_side)
 		return 0;
 	return svc_refuse(refusal, &video_too_large,
-	    "stream %d has %dx%d px; at most %llux%llu are taken",
-	    stream->index, w, h, (unsigned long long)limits->long_side,
+	    "it has %dx%d px; at most %llux%llu are taken", w, h, (unsigned long long)limits->long_side,
 	    (unsigned long long)limits->short_side);
 }
 
@@ -237,7 +235,8 @@ check_all(const struct media *m, const struct video_limits *limits,
 	for (unsigned i = 0; r == 0 && i < f->nb_streams; i++) {
 		const AVStream *s = f->streams[i];
 
-		r = check_side(s, limits, refusal);
+		r = media_check_size(s->codecpar->width, s->codecpar->height,
+		    limits, refusal);
 		if (r == 0 && s->duration != AV_NOPTS_VALUE)
 			r = check_length(
 			    (double)s->duration * av_q2d(s->time_base), limits,

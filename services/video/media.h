@@ -48,6 +48,10 @@ AVCodecContext *media_decoder(const AVStream *stream,
     const struct video_limits *limits, int threads,
     struct svc_refusal *refusal);
 
+/* A size against the limits, either way round. 0, or -EINVAL. */
+int media_check_size(int width, int height, const struct video_limits *limits,
+    struct svc_refusal *refusal) MUST_CHECK;
+
 /* A refusal for what a library returned. */
 int media_refuse(int averror, const char *what, struct svc_refusal *refusal);
 

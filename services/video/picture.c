@@ -30,6 +30,9 @@ picture_media(enum video_format format)
 	return formats[format].media;
 }
 
+/* Whoever wants RGB wants each pixel's own colour. */
+#define GOOD (SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT)
+
 /* --- scaling -------------------------------------------------------------- */
 
 static AVFrame *
@@ -93,9 +96,10 @@ scale(const AVFrame *in, int width, int height, enum AVPixelFormat pixels,
 	bool field = in->interlaced_frame && in->height >= 4;
 	int lines = field ? in->height / 2 : in->height;
 	int strides[AV_NUM_DATA_POINTERS];
-	bool shrinks = width * 2 <= in->width;
+	int flags = width * 2 <= in->width ? SWS_AREA : SWS_BICUBIC;
 	struct SwsContext *sws = sws_getContext(in->width, lines, in->format,
-	    width, height, pixels, shrinks ? SWS_AREA : SWS_BICUBIC, NULL, NULL,
+	    width, height, pixels,
+	    pixels == AV_PIX_FMT_RGB24 ? flags | GOOD : flags, NULL, NULL,
 	    NULL);
 	AVFrame *out = frame_new(width, height, pixels);
 	int r = AVERROR(ENOMEM);
@@ -265,15 +269,17 @@ encoder(const AVFrame *picture, enum video_format format, int quality)
 }
 
 int
-picture_encode(const AVFrame *picture, enum video_format format, int quality,
+picture_encode(AVFrame *picture, enum video_format format, int quality,
     struct buf *out, struct svc_refusal *refusal)
 {
 	AVCodecContext *c = encoder(picture, format, quality);
 	AVPacket *packet = av_packet_alloc();
 	int r = AVERROR(ENOMEM), put = 0;
 
-	if (c != NULL && packet != NULL)
+	if (c != NULL && packet != NULL) {
+		picture->quality = c->global_quality;
 		r = avcodec_send_frame(c, picture);
+	}
 	if (r >= 0)
 		r = avcodec_send_frame(c, NULL);
 	if (r >= 0)

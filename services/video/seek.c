@@ -14,7 +14,7 @@ int
 seek_init(struct seek *s, struct media *m, const struct video_limits *limits,
     bool exact, struct svc_refusal *refusal)
 {
-	*s = (struct seek){ .media = m, .exact = exact };
+	*s = (struct seek){ .media = m, .limits = limits, .exact = exact };
 	s->stream = media_stream(m, AVMEDIA_TYPE_VIDEO, refusal);
 	if (s->stream == NULL)
 		return -EINVAL;
@@ -92,6 +92,28 @@ next_key(struct seek *s)
 	return r;
 }
 
+/* From a keyframe on to the last one that begins no later than `to`. */
+static int
+go_on_to(struct seek *s, int64_t to)
+{
+	AVPacket *last = av_packet_clone(s->packet);
+	int r = last != NULL ? 0 : AVERROR(ENOMEM);
+
+	while (r >= 0) {
+		r = next_key(s);
+		if (r < 0 || begins(s->packet) > to)
+			break;
+		av_packet_unref(last);
+		r = av_packet_ref(last, s->packet);
+	}
+	if (last == NULL)
+		return AVERROR(ENOMEM);
+	av_packet_unref(s->packet);
+	av_packet_move_ref(s->packet, last);
+	av_packet_free(&last);
+	return s->packet->buf != NULL ? 0 : AVERROR(ENOMEM);
+}
+
 /*
  * Read on to the last keyframe before `to`. A container without an index may
  * land behind it: then from further back. 0 with the packet.
@@ -113,7 +135,9 @@ go_to(struct seek *s, int64_t ms)
 		    !first)
 			continue;
 		r = next_key(s);
-		if (first || (r >= 0 && begins(s->packet) <= to))
+		if (r >= 0 && begins(s->packet) <= to)
+			return i > 0 && !s->exact ? go_on_to(s, to) : r;
+		if (first)
 			return r;
 	}
 	return r;
@@ -231,5 +255,8 @@ seek_frame(struct seek *s, int64_t ms, struct svc_refusal *refusal)
 	if (frame == NULL)
 		(void)media_refuse(AVERROR_INVALIDDATA,
 		    "no frame can be decoded there", refusal);
+	else if (media_check_size(
+		     frame->width, frame->height, s->limits, refusal) < 0)
+		av_frame_free(&frame); /* the container had said less */
 	return frame;
 }

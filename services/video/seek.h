@@ -13,6 +13,7 @@
 
 struct seek {
 	struct media *media; /* borrowed */
+	const struct video_limits *limits; /* borrowed */
 	AVStream *stream;
 	AVCodecContext *decoder;
 	AVPacket *packet;

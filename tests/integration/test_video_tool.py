@@ -16,7 +16,7 @@ from svc_rig import BUILD, Answer, Connection, start  # noqa: F401
 
 VIDEO = str(BUILD / "bin/drover-video")
 FAULTS = {"DROVER_VIDEO_FAULTS": "1"}
-KINDS = [*video_media.KINDS, "right.mov", "down.mov", "left.mov", "shifted.mp4"]
+KINDS = [*video_media.KINDS, "right.mov", "down.mov", "left.mov", "shifted.mp4", "cover.mp3"]
 
 
 @pytest.fixture(scope="session")
@@ -424,6 +424,6 @@ def test_the_page_and_openapi_are_the_tables(tool):
     text = tool.ask("GET", "/", headers={"X-Forwarded-Prefix": "/video", "X-Forwarded-Host": "a.example"}).body.decode()
     assert "a.example/video/probe" in text
     paths = tool.ask("GET", "/openapi.json").json()["paths"]
-    assert set(paths) == {"/probe"}
+    assert set(paths) == {"/probe", "/thumbnail"}
     answers = paths["/probe"]["post"]["responses"]
     assert {"200", "413", "415", "422", "503", "504", "507"} <= set(answers), answers

@@ -27,6 +27,7 @@ KINDS = {
     "deep.mkv": [*PICTURE, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le"],
     "hdr.mp4": [*PICTURE, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none",
                 "-pix_fmt", "yuv420p10le", *HDR, "-tag:v", "hvc1"],
+    "wide.mp4": [*PICTURE, "-vf", "setsar=2", *H264],
     "odd.mkv": ["-f", "lavfi", "-i", "testsrc=s=321x179:r=25:d=1", "-c:v", "ffv1"],
     "sound.mp3": [*SOUND, "-c:a", "mp3", "-metadata", "artist=A"],
     "sound.ogg": [*SOUND, "-c:a", "libvorbis"],
@@ -50,6 +51,10 @@ def make(folder):
     for name, angle in (("right.mov", "90"), ("down.mov", "180"), ("left.mov", "270")):
         made[name] = folder / name
         ffmpeg("-i", made["plain.mp4"], "-c", "copy", "-metadata:s:v:0", f"rotate={angle}", made[name])
+    made["cover.mp3"] = folder / "cover.mp3"
+    cover = folder / "cover.jpg"
+    ffmpeg("-i", made["plain.mp4"], "-frames:v", "1", cover)
+    ffmpeg("-i", made["sound.mp3"], "-i", cover, "-map", "0", "-map", "1", "-c", "copy", made["cover.mp3"])
     made["shifted.mp4"] = folder / "shifted.mp4"
     ffmpeg("-ss", "0.5", "-i", made["bframes.mp4"], "-c", "copy", made["shifted.mp4"])  # an edit list
     return made
