@@ -193,8 +193,8 @@ start(struct running *run, struct svc_refusal *refusal)
 	if (run->route->spool) {
 		run->call.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (run->call.stop_fd < 0)
-			return svc_refuse(refusal, &svc_memory_full,
-			    "out of descriptors");
+			return svc_refuse(
+			    refusal, &svc_memory_full, "out of descriptors");
 	}
 	if (svc_pool_submit(frame->pool, &run->work) < 0)
 		return svc_refuse(refusal, &svc_queue_full,

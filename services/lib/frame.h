@@ -43,7 +43,7 @@ struct svc_frame {
 	struct svc_pool *pool;
 	struct svc_metrics metrics;
 	struct buf openapi;
-	size_t held; /* bytes of request bodies, here or announced */
+	size_t held;	  /* bytes of request bodies, here or announced */
 	uint64_t spooled; /* the same of those on disk */
 	bool draining;
 };
@@ -56,7 +56,7 @@ struct svc_asked {
 	struct svc_frame *frame;
 	uint64_t started_us;
 	size_t reserved; /* of frame->held, until call.c takes the body */
-	int spool;		 /* the body's file, or -1 */
+	int spool;	 /* the body's file, or -1 */
 	uint64_t spool_reserved; /* of frame->spooled; the same */
 	uint64_t spool_len;	 /* bytes in it */
 	size_t bytes_in, bytes_out;

@@ -152,8 +152,8 @@ send_order(struct svc_nursery *n, const struct svc_errand *e, int theirs)
 		return -EMSGSIZE;
 	memcpy(packet, &order, sizeof(order));
 	memcpy(packet + sizeof(order), e->order.p, e->order.n);
-	while ((r = packet_write(n->fd, packet, sizeof(order) + e->order.n,
-		    fds, 2)) == -EAGAIN)
+	while ((r = packet_write(n->fd, packet, sizeof(order) + e->order.n, fds,
+		    2)) == -EAGAIN)
 		(void)poll(&room, 1, -1);
 	return r;
 }
@@ -180,8 +180,8 @@ hand_over(struct svc_nursery *n, const struct svc_errand *e, int theirs,
 }
 
 static int
-read_answer(const struct svc_nursery *n, struct svc_errand *e, int file,
-    uint64_t len)
+read_answer(
+    const struct svc_nursery *n, struct svc_errand *e, int file, uint64_t len)
 {
 	size_t have = 0;
 
@@ -191,8 +191,8 @@ read_answer(const struct svc_nursery *n, struct svc_errand *e, int file,
 	if (e->data == NULL)
 		return -ENOMEM;
 	while (have < len) {
-		ssize_t got = pread(file, e->data + have, (size_t)len - have,
-		    (off_t)have);
+		ssize_t got = pread(
+		    file, e->data + have, (size_t)len - have, (off_t)have);
 
 		if (got < 0 && errno == EINTR)
 			continue;

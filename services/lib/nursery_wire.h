@@ -30,8 +30,8 @@ enum nursery_kind { NURSERY_ANSWER = 1, NURSERY_EXIT = 2 };
 
 struct nursery_word {
 	uint32_t kind;
-	int32_t status;	  /* NURSERY_EXIT: as waitpid() says it */
-	uint64_t len; /* NURSERY_ANSWER: bytes in the file */
+	int32_t status; /* NURSERY_EXIT: as waitpid() says it */
+	uint64_t len;	/* NURSERY_ANSWER: bytes in the file */
 };
 
 #endif /* SVC_NURSERY_WIRE_H */

@@ -80,7 +80,7 @@ video_answer_read(struct span in, enum video_media *media, struct span *data,
 	}
 	if (in.p[0] == REFUSAL && which < ARRAY_LEN(problems) &&
 	    data->n <= DETAIL_MAX)
-		return svc_refuse(refusal, problems[which], "%.*s",
-		    (int)data->n, data->p);
+		return svc_refuse(
+		    refusal, problems[which], "%.*s", (int)data->n, data->p);
 	return -EPROTO;
 }

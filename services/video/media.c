@@ -207,7 +207,8 @@ media_check_size(int w, int h, const struct video_limits *limits,
 	    (uint64_t)least <= limits->short_side)
 		return 0;
 	return svc_refuse(refusal, &video_too_large,
-	    "it has %dx%d px; at most %llux%llu are taken", w, h, (unsigned long long)limits->long_side,
+	    "it has %dx%d px; at most %llux%llu are taken", w, h,
+	    (unsigned long long)limits->long_side,
 	    (unsigned long long)limits->short_side);
 }
 
@@ -235,8 +236,8 @@ check_all(const struct media *m, const struct video_limits *limits,
 	for (unsigned i = 0; r == 0 && i < f->nb_streams; i++) {
 		const AVStream *s = f->streams[i];
 
-		r = media_check_size(s->codecpar->width, s->codecpar->height,
-		    limits, refusal);
+		r = media_check_size(
+		    s->codecpar->width, s->codecpar->height, limits, refusal);
 		if (r == 0 && s->duration != AV_NOPTS_VALUE)
 			r = check_length(
 			    (double)s->duration * av_q2d(s->time_base), limits,
@@ -342,8 +343,7 @@ AVCodecContext *
 media_decoder(const AVStream *stream, const struct video_limits *limits,
     int threads, struct svc_refusal *refusal)
 {
-	const AVCodec *codec = avcodec_find_decoder(
-	    stream->codecpar->codec_id);
+	const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
 	AVCodecContext *c = codec != NULL ? avcodec_alloc_context3(codec)
 					  : NULL;
 	int r = codec != NULL ? AVERROR(ENOMEM) : AVERROR_DECODER_NOT_FOUND;

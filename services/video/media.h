@@ -40,8 +40,8 @@ int media_open(struct media *m, int fd, const struct video_limits *limits,
 void media_done(struct media *m);
 
 /* The stream to look at; NULL with the refusal. */
-AVStream *media_stream(struct media *m, enum AVMediaType type,
-    struct svc_refusal *refusal);
+AVStream *media_stream(
+    struct media *m, enum AVMediaType type, struct svc_refusal *refusal);
 
 /* A decoder for it, opened; NULL with the refusal. avcodec_free_context(). */
 AVCodecContext *media_decoder(const AVStream *stream,

@@ -17,8 +17,7 @@ static const struct {
 	bool full; /* range of its samples */
 	enum video_media media;
 } formats[] = {
-	[VIDEO_JPEG] = { "mjpeg", AV_PIX_FMT_YUVJ420P, true,
-	    VIDEO_MEDIA_JPEG },
+	[VIDEO_JPEG] = { "mjpeg", AV_PIX_FMT_YUVJ420P, true, VIDEO_MEDIA_JPEG },
 	[VIDEO_PNG] = { "png", AV_PIX_FMT_RGB24, true, VIDEO_MEDIA_PNG },
 	[VIDEO_WEBP] = { "libwebp", AV_PIX_FMT_YUV420P, false,
 	    VIDEO_MEDIA_WEBP },
@@ -111,8 +110,8 @@ scale(const AVFrame *in, int width, int height, enum AVPixelFormat pixels,
 		    sws_getCoefficients(matrix_of(in)), is_full(in),
 		    sws_getCoefficients(SWS_CS_ITU601), full, 0, 1 << 16,
 		    1 << 16);
-		r = sws_scale(sws, (const uint8_t *const *)in->data, strides,
-		    0, lines, out->data, out->linesize);
+		r = sws_scale(sws, (const uint8_t *const *)in->data, strides, 0,
+		    lines, out->data, out->linesize);
 	}
 	sws_freeContext(sws);
 	if (r < 0)

@@ -26,7 +26,7 @@ AVFrame *picture_make(const AVFrame *frame, const struct video_shape *shape,
     enum video_format format, struct svc_refusal *refusal);
 
 /* Append the file. 0, or -EINVAL with the refusal. */
-int picture_encode(AVFrame *picture, enum video_format format,
-    int quality, struct buf *out, struct svc_refusal *refusal) MUST_CHECK;
+int picture_encode(AVFrame *picture, enum video_format format, int quality,
+    struct buf *out, struct svc_refusal *refusal) MUST_CHECK;
 
 #endif /* VIDEO_PICTURE_H */

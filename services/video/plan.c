@@ -19,9 +19,9 @@ video_turn_of(const int32_t m[static 9])
 {
 	if (magnitude(m[1]) + magnitude(m[3]) >
 	    magnitude(m[0]) + magnitude(m[4]))
-		return (struct video_turn){ .swap = true,
-			.flip_x = m[3] < 0,
-			.flip_y = m[1] < 0 };
+		return (struct video_turn){
+			.swap = true, .flip_x = m[3] < 0, .flip_y = m[1] < 0
+		};
 	return (struct video_turn){ .flip_x = m[0] < 0, .flip_y = m[4] < 0 };
 }
 

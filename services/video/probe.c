@@ -57,8 +57,8 @@ put_tags(struct report *r, const AVDictionary *tags)
 	if (av_dict_count(tags) == 0)
 		return;
 	report_object(r, "tags");
-	while ((tag = av_dict_get(tags, "", tag, AV_DICT_IGNORE_SUFFIX)) !=
-	    NULL)
+	while (
+	    (tag = av_dict_get(tags, "", tag, AV_DICT_IGNORE_SUFFIX)) != NULL)
 		report_text(r, tag->key, tag->value);
 	report_close(r);
 }
@@ -141,8 +141,8 @@ put_aspect(struct report *r, AVFormatContext *f, AVStream *s)
 
 /* dec is NULL where there is no decoder. */
 static void
-put_video(
-    struct report *r, AVFormatContext *f, AVStream *s, const AVCodecContext *dec)
+put_video(struct report *r, AVFormatContext *f, AVStream *s,
+    const AVCodecContext *dec)
 {
 	const AVCodecParameters *p = s->codecpar;
 
@@ -175,16 +175,15 @@ put_audio(struct report *r, const AVCodecParameters *p)
 	report_printf(r, "sample_rate", "%d", p->sample_rate);
 	report_int(r, "channels", p->ch_layout.nb_channels);
 	if (p->ch_layout.order != AV_CHANNEL_ORDER_UNSPEC &&
-	    av_channel_layout_describe(
-		&p->ch_layout, layout, sizeof(layout)) > 0)
+	    av_channel_layout_describe(&p->ch_layout, layout, sizeof(layout)) >
+		0)
 		report_text(r, "channel_layout", layout);
-	report_int(
-	    r, "bits_per_sample", av_get_bits_per_sample(p->codec_id));
+	report_int(r, "bits_per_sample", av_get_bits_per_sample(p->codec_id));
 }
 
 static void
-put_kind(
-    struct report *r, AVFormatContext *f, AVStream *s, const AVCodecContext *dec)
+put_kind(struct report *r, AVFormatContext *f, AVStream *s,
+    const AVCodecContext *dec)
 {
 	const AVCodecParameters *p = s->codecpar;
 
@@ -394,8 +393,7 @@ put_format(struct report *r, const struct media *m)
 }
 
 int
-probe_write(
-    struct media *m, const struct video_limits *limits, struct buf *out)
+probe_write(struct media *m, const struct video_limits *limits, struct buf *out)
 {
 	AVFormatContext *f = m->format;
 	struct report r;

@@ -24,35 +24,44 @@ puts_(struct report *r, const char *s)
 
 /* --- text ----------------------------------------------------------------- */
 
-static bool
-continues(unsigned char c)
-{
-	return (c & 0xc0) == 0x80;
-}
+/*
+ * Well-formed characters (Unicode, table 3-7): the bytes they begin with, what
+ * the second may be, and how many there are; all that follow are 80 to BF.
+ */
+static const struct {
+	unsigned char first, last; /* of the first byte */
+	unsigned char low, high;   /* of the second */
+	size_t n;
+} forms[] = {
+	{ 0x00, 0x7f, 0x00, 0xff, 1 },
+	{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
+	{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+	{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+	{ 0xed, 0xed, 0x80, 0x9f, 3 },
+	{ 0xee, 0xef, 0x80, 0xbf, 3 },
+	{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+	{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+	{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+};
 
-/* Bytes of the well-formed character at s (Unicode, table 3-7), or 0. */
+/* Bytes of the well-formed character at s, which ends with a NUL, or 0. */
 static size_t
 character(const unsigned char *s)
 {
-	if (s[0] < 0x80)
+	size_t i = 0, n = 2;
+
+	while (i < ARRAY_LEN(forms) &&
+	    (s[0] < forms[i].first || s[0] > forms[i].last))
+		i++;
+	if (i == ARRAY_LEN(forms))
+		return 0;
+	if (forms[i].n == 1)
 		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		return continues(s[1]) ? 2 : 0;
-	if (s[0] >= 0xe0 && s[0] <= 0xef) {
-		if (!continues(s[1]) || !continues(s[2]) ||
-		    (s[0] == 0xe0 && s[1] < 0xa0) ||
-		    (s[0] == 0xed && s[1] > 0x9f))
-			return 0;
-		return 3;
-	}
-	if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-		if (!continues(s[1]) || !continues(s[2]) || !continues(s[3]) ||
-		    (s[0] == 0xf0 && s[1] < 0x90) ||
-		    (s[0] == 0xf4 && s[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
+	if (s[1] < forms[i].low || s[1] > forms[i].high)
+		return 0;
+	while (n < forms[i].n && (s[n] & 0xc0) == 0x80)
+		n++;
+	return n == forms[i].n ? n : 0;
 }
 
 static void

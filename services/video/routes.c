@@ -33,8 +33,8 @@ take_answer(struct svc_call *call, const struct svc_errand *e)
 {
 	enum video_media media;
 	struct span data;
-	int r = video_answer_read((struct span){ e->data, e->len }, &media,
-	    &data, &call->refusal);
+	int r = video_answer_read(
+	    (struct span){ e->data, e->len }, &media, &data, &call->refusal);
 
 	if (r == 0) {
 		call->type = video_media_type(media);
@@ -104,16 +104,16 @@ static void
 work_thumbnail(struct svc_call *call)
 {
 	const struct video_thumbnail_params *params = call->params;
-	const struct video_order order = { .task = VIDEO_THUMBNAIL,
-		.limits = limits,
-		.thumbnail = *params };
+	const struct video_order order = {
+		.task = VIDEO_THUMBNAIL, .limits = limits, .thumbnail = *params
+	};
 
 	do_order(call, &order);
 }
 
 /* --- tables --------------------------------------------------------------- */
 
-#define COMMON_PROBLEMS                                          \
+#define COMMON_PROBLEMS                                              \
 	&video_unsupported_format, &video_invalid, &video_too_large, \
 	    &video_too_long, &video_too_many_streams, &video_memory, \
 	    &video_cpu, &video_crash, &video_answer_too_large,       \

@@ -12,7 +12,7 @@
 #include "video/media.h"
 
 struct seek {
-	struct media *media; /* borrowed */
+	struct media *media;		   /* borrowed */
 	const struct video_limits *limits; /* borrowed */
 	AVStream *stream;
 	AVCodecContext *decoder;
@@ -34,7 +34,6 @@ int64_t seek_duration_ms(const struct seek *s);
  * keyframe that does, as far as the container's index tells. NULL with the
  * refusal. av_frame_free().
  */
-AVFrame *seek_frame(
-    struct seek *s, int64_t ms, struct svc_refusal *refusal);
+AVFrame *seek_frame(struct seek *s, int64_t ms, struct svc_refusal *refusal);
 
 #endif /* VIDEO_SEEK_H */

@@ -30,8 +30,7 @@ picture_at(struct seek *s, const struct video_thumbnail_params *p,
 
 	if (frame == NULL)
 		return NULL;
-	sar = av_guess_sample_aspect_ratio(
-	    s->media->format, s->stream, frame);
+	sar = av_guess_sample_aspect_ratio(s->media->format, s->stream, frame);
 	shape = video_shape_of(frame->width, frame->height, sar.num, sar.den,
 	    turn_of(s->stream), p->width, p->height);
 	picture = picture_make(

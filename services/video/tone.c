@@ -75,11 +75,11 @@ tone_row(const struct tone *t, const uint16_t *in, uint8_t *out, size_t n)
 		float scale = most > 0 ? pressed(most) / most : 0;
 
 		/* BT.2020 to BT.709 primaries (BT.2087). */
-		out[0] = code(t,
-		    scale * (1.6605f * r - 0.5876f * g - 0.0728f * b));
-		out[1] = code(t,
-		    scale * (-0.1246f * r + 1.1329f * g - 0.0083f * b));
-		out[2] = code(t,
-		    scale * (-0.0182f * r - 0.1006f * g + 1.1187f * b));
+		out[0] = code(
+		    t, scale * (1.6605f * r - 0.5876f * g - 0.0728f * b));
+		out[1] = code(
+		    t, scale * (-0.1246f * r + 1.1329f * g - 0.0083f * b));
+		out[2] = code(
+		    t, scale * (-0.0182f * r - 0.1006f * g + 1.1187f * b));
 	}
 }

@@ -26,7 +26,6 @@ struct tone {
 void tone_init(struct tone *t, enum tone_curve curve);
 
 /* n pixels of three 16 bit samples to three bytes. */
-void tone_row(
-    const struct tone *t, const uint16_t *in, uint8_t *out, size_t n);
+void tone_row(const struct tone *t, const uint16_t *in, uint8_t *out, size_t n);
 
 #endif /* VIDEO_TONE_H */

@@ -71,8 +71,7 @@ do_probe(struct media *m, const struct video_order *order, struct buf *out,
 		r = probe_write(m, &order->limits, out);
 	if (r == -ENOBUFS)
 		return svc_refuse(refusal, &video_answer_too_large,
-		    "what the file says of itself is over %zu bytes",
-		    out->max);
+		    "what the file says of itself is over %zu bytes", out->max);
 	return r < 0 ? svc_refuse(refusal, &video_memory, "out of memory") : 0;
 }
 

@@ -81,7 +81,7 @@ void conn_drain(struct conn *conn);
 /* Answer what is being read with a problem. */
 void conn_problem(
     struct conn *conn, unsigned status, const char *type, const char *detail);
-void conn_ask(struct conn *conn);	    /* the handler; the body is whole */
+void conn_ask(struct conn *conn); /* the handler; the body is whole */
 void conn_used(struct conn *conn, size_t n); /* of the input buffer */
 
 /* --- bodies (conn_body.c) ------------------------------------------------- */

@@ -64,7 +64,8 @@ answer(struct span in)
 	int r = video_answer_read(in, &media, &out, &refusal);
 
 	if (r == 0)
-		MUST(media < VIDEO_MEDIA_LEN && out.n + VIDEO_ANSWER_HEAD == in.n);
+		MUST(media < VIDEO_MEDIA_LEN &&
+		    out.n + VIDEO_ANSWER_HEAD == in.n);
 	else if (r == -EINVAL)
 		MUST(refusal.problem != NULL);
 	else

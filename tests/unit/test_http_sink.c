@@ -119,8 +119,7 @@ a_sink_may_refuse_in_the_middle(void **state)
 	start();
 	w.sunk_max = 100 * 1000;
 	wire_open(&x);
-	wire_say(
-	    &x, SPAN("POST /echo" HOST "Content-Length: 300000\r\n\r\n"));
+	wire_say(&x, SPAN("POST /echo" HOST "Content-Length: 300000\r\n\r\n"));
 	say_big(&x, 50 * 1000);
 	assert_true(wire_answer(&x, METHOD_POST));
 	assert_int_equal(got.status, 507);

@@ -68,30 +68,71 @@ tell(int fd, struct buf *out)
 }
 
 static void
+crash(void)
+{
+	(void)raise(SIGABRT);
+}
+
+static void
+leave(void)
+{
+	_exit(0);
+}
+
+static void
+hang(void)
+{
+	for (;;)
+		(void)pause();
+}
+
+static void
+spin(void)
+{
+	for (volatile unsigned i = 0;; i++)
+		;
+}
+
+static void
+lie_short(void)
+{
+	lie(100, memfd_create("x", 0));
+}
+
+static void
+lie_long(void)
+{
+	lie((uint64_t)1 << 40, memfd_create("x", 0));
+}
+
+static void
+lie_without(void)
+{
+	lie(0, -1);
+}
+
+static void
+orphan(void)
+{
+	(void)kill(getppid(), SIGKILL);
+	hang();
+}
+
+static void
 run(struct span order, int fd, struct buf *out)
 {
+	static const struct {
+		const char *name;
+		void (*act)(void);
+	} acts[] = { { "crash", crash }, { "exit", leave }, { "hang", hang },
+		{ "spin", spin }, { "short", lie_short }, { "long", lie_long },
+		{ "no file", lie_without }, { "orphan", orphan } };
+
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+		if (span_eq(order, span_of(acts[i].name)))
+			acts[i].act();
 	if (span_eq(order, SPAN("tell")))
 		tell(fd, out);
-	else if (span_eq(order, SPAN("crash")))
-		(void)raise(SIGABRT);
-	else if (span_eq(order, SPAN("exit")))
-		_exit(0);
-	else if (span_eq(order, SPAN("hang")))
-		for (;;)
-			(void)pause();
-	else if (span_eq(order, SPAN("spin")))
-		for (volatile int i = 0;; i++)
-			;
-	else if (span_eq(order, SPAN("short")))
-		lie(100, memfd_create("x", 0));
-	else if (span_eq(order, SPAN("long")))
-		lie((uint64_t)1 << 40, memfd_create("x", 0));
-	else if (span_eq(order, SPAN("no file")))
-		lie(0, -1);
-	else if (span_eq(order, SPAN("orphan")) &&
-	    kill(getppid(), SIGKILL) == 0)
-		for (;;)
-			(void)pause();
 	else if (order.n == SVC_ORDER_MAX && buf_puts(out, "whole") < 0)
 		abort();
 }

@@ -86,8 +86,7 @@ anything_else_is_neither(void **state)
 	assert_int_equal(reads(SPAN("R\x0b")), -EPROTO);
 	assert_int_equal(reads(SPAN("R\xff")), -EPROTO);
 	assert_int_equal(reads(SPAN("X\0")), -EPROTO);
-	assert_int_equal(
-	    reads((struct span){ long_, sizeof(long_) }), -EPROTO);
+	assert_int_equal(reads((struct span){ long_, sizeof(long_) }), -EPROTO);
 	assert_int_equal(reads(SPAN("R\1\n\xff\0x")), -EINVAL);
 	assert_string_equal(refusal.detail.text, "??");
 }

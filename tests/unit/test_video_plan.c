@@ -55,8 +55,7 @@ a_matrix_of_nonsense_is_some_turn(void **state)
 {
 	(void)state;
 	is(turn(0, 0, 0, 0), false, false, false);
-	is(turn(INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN), false, true,
-	    true);
+	is(turn(INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN), false, true, true);
 	is(turn(60000, 10000, -10000, 60000), false, false, false);
 }
 
