@@ -16,7 +16,6 @@ static const char *const media_types[VIDEO_MEDIA_LEN] = {
 	[VIDEO_MEDIA_PNG] = "image/png",
 	[VIDEO_MEDIA_WEBP] = "image/webp",
 	[VIDEO_MEDIA_VTT] = "text/vtt; charset=utf-8",
-	[VIDEO_MEDIA_SVG] = "image/svg+xml",
 };
 
 /* By their place here they are told apart. */
@@ -28,7 +27,6 @@ static const struct svc_problem *const problems[] = {
 	&video_too_long,
 	&video_too_many_streams,
 	&video_no_picture,
-	&video_no_sound,
 	&video_past_end,
 	&video_answer_too_large,
 	&video_memory,

@@ -332,10 +332,8 @@ media_stream(
 
 	if (i >= 0)
 		return m->format->streams[i];
-	(void)svc_refuse(refusal,
-	    type == AVMEDIA_TYPE_VIDEO ? &video_no_picture : &video_no_sound,
-	    "the file has no stream of %s",
-	    type == AVMEDIA_TYPE_VIDEO ? "pictures" : "sound");
+	(void)svc_refuse(
+	    refusal, &video_no_picture, "the file has no stream of pictures");
 	return NULL;
 }
 

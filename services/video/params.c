@@ -42,6 +42,47 @@ const struct svc_params video_thumbnail_params = {
 	thumbnail_rows, sizeof(thumbnail_rows) / sizeof(thumbnail_rows[0])
 };
 
+static const struct svc_choice parts[] = {
+	{ "json", VIDEO_BOARD_ALL },
+	{ "sprite", VIDEO_BOARD_SPRITE },
+	{ "vtt", VIDEO_BOARD_VTT },
+	{ NULL, 0 },
+};
+
+static const struct svc_param board_rows[] = {
+	{ .name = "tiles", .type = SVC_INT, .min = 1, .max = 200,
+	  .offset = offsetof(struct video_board_params, tiles), .value = 10,
+	  .text = "How many pictures, spread evenly; each is the keyframe "
+		  "before the middle of its part." },
+	{ .name = "columns", .type = SVC_INT, .min = 0, .max = 200,
+	  .offset = offsetof(struct video_board_params, columns),
+	  .absent = "as many as rows",
+	  .text = "Pictures side by side on the sprite." },
+	{ .name = "width", .type = SVC_INT, .min = 0, .max = VIDEO_SIDE_MAX,
+	  .offset = offsetof(struct video_board_params, width),
+	  .value = 160, .unit = "px",
+	  .text = "Each picture fits into width x height, keeps its shape and "
+		  "is not enlarged; 0 follows the height." },
+	{ .name = "height", .type = SVC_INT, .min = 0, .max = VIDEO_SIDE_MAX,
+	  .offset = offsetof(struct video_board_params, height),
+	  .unit = "px", .text = "See width; 0 follows it." },
+	{ .name = "format", .type = SVC_CHOICE, .choices = formats,
+	  .offset = offsetof(struct video_board_params, format),
+	  .value = VIDEO_JPEG, .text = "Format of the sprite." },
+	{ .name = "quality", .type = SVC_INT, .min = 1, .max = 100,
+	  .offset = offsetof(struct video_board_params, quality),
+	  .value = 80, .text = "Quality of jpeg and webp." },
+	{ .name = "answer", .type = SVC_CHOICE, .choices = parts,
+	  .offset = offsetof(struct video_board_params, part),
+	  .value = VIDEO_BOARD_ALL,
+	  .text = "json holds all: the places, the WebVTT as a text, and the "
+		  "sprite as a data: URL. sprite and vtt are one of them." },
+};
+
+const struct svc_params video_board_params = {
+	board_rows, sizeof(board_rows) / sizeof(board_rows[0])
+};
+
 #define PROBLEM(name, type, status, title) \
 	const struct svc_problem name = { type, status, title, 0 }
 
@@ -54,7 +95,6 @@ PROBLEM(video_too_long, "too-long", 422, "The file lasts too long");
 PROBLEM(video_too_many_streams, "too-many-streams", 422,
     "The file has too many streams");
 PROBLEM(video_no_picture, "no-picture", 422, "The file has no pictures");
-PROBLEM(video_no_sound, "no-sound", 422, "The file has no sound");
 PROBLEM(video_past_end, "past-end", 422, "The file ends before that time");
 PROBLEM(video_answer_too_large, "answer-too-large", 422,
     "The result would be too large");

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <libavcodec/avcodec.h>
+#include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libswscale/swscale.h>
 #include <string.h>
@@ -226,6 +227,42 @@ picture_make(const AVFrame *frame, const struct video_shape *shape,
 		    "a picture of %dx%d px cannot be made", shape->out_width,
 		    shape->out_height);
 	return out;
+}
+
+/* --- one onto another ----------------------------------------------------- */
+
+AVFrame *
+picture_blank(int width, int height, enum video_format format)
+{
+	AVFrame *f = frame_new(width, height, formats[format].pixels);
+	ptrdiff_t strides[4];
+
+	if (f == NULL)
+		return NULL;
+	for (int i = 0; i < 4; i++)
+		strides[i] = f->linesize[i];
+	if (av_image_fill_black(f->data, strides, f->format,
+		formats[format].full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG,
+		width, height) < 0)
+		av_frame_free(&f);
+	return f;
+}
+
+void
+picture_put(AVFrame *onto, const AVFrame *picture, int x, int y)
+{
+	bool rgb = onto->format == AV_PIX_FMT_RGB24;
+	int bytes = rgb ? 3 : 1;
+
+	for (int p = 0; p < (rgb ? 1 : 3); p++) {
+		int part = p == 0 ? 1 : 2;
+
+		av_image_copy_plane(onto->data[p] +
+			(ptrdiff_t)(y / part) * onto->linesize[p] +
+			x / part * bytes,
+		    onto->linesize[p], picture->data[p], picture->linesize[p],
+		    picture->width / part * bytes, picture->height / part);
+	}
 }
 
 /* --- encoding ------------------------------------------------------------- */

@@ -25,6 +25,12 @@ enum video_media picture_media(enum video_format format);
 AVFrame *picture_make(const AVFrame *frame, const struct video_shape *shape,
     enum video_format format, struct svc_refusal *refusal);
 
+/* Black; NULL: out of memory. Its sides are even. */
+AVFrame *picture_blank(int width, int height, enum video_format format);
+
+/* Copy a picture of the same format into a larger one; all is even. */
+void picture_put(AVFrame *onto, const AVFrame *picture, int x, int y);
+
 /* Append the file. 0, or -EINVAL with the refusal. */
 int picture_encode(AVFrame *picture, enum video_format format, int quality,
     struct buf *out, struct svc_refusal *refusal) MUST_CHECK;

@@ -184,6 +184,18 @@ report_int(struct report *r, const char *name, int64_t value)
 }
 
 void
+report_data_url(
+    struct report *r, const char *name, const char *type, const char *base64)
+{
+	put_name(r, name);
+	puts_(r, "\"data:");
+	puts_(r, type);
+	puts_(r, ";base64,");
+	puts_(r, base64);
+	puts_(r, "\"");
+}
+
+void
 report_printf(struct report *r, const char *name, const char *fmt, ...)
 {
 	char text[512];

@@ -37,6 +37,9 @@ void report_list(struct report *r, const char *name);
 void report_close(struct report *r);
 void report_text(struct report *r, const char *name, const char *value);
 void report_int(struct report *r, const char *name, int64_t value);
+/* "data:<type>;base64,<text>"; both are ASCII without quotes. */
+void report_data_url(
+    struct report *r, const char *name, const char *type, const char *base64);
 void report_printf(struct report *r, const char *name, const char *fmt, ...)
     PRINTF(3, 4); /* a text */
 

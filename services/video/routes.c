@@ -111,6 +111,17 @@ work_thumbnail(struct svc_call *call)
 	do_order(call, &order);
 }
 
+static void
+work_storyboard(struct svc_call *call)
+{
+	const struct video_board_params *params = call->params;
+	const struct video_order order = {
+		.task = VIDEO_STORYBOARD, .limits = limits, .board = *params
+	};
+
+	do_order(call, &order);
+}
+
 /* --- tables --------------------------------------------------------------- */
 
 #define COMMON_PROBLEMS                                              \
@@ -146,6 +157,17 @@ static const struct svc_route routes[] = {
 		     "'%sthumbnail?time=12.5&width=640'",
 	  .problems = picture_problems, .spool = true,
 	  .work = work_thumbnail },
+	{ .method = "POST", .path = "/storyboard",
+	  .summary = "A video in small pictures on one sheet",
+	  .text = "For the preview that a player shows over its bar: one "
+		  "picture (the sprite), and a WebVTT file that says which "
+		  "part of it belongs to which time.",
+	  .params = &video_board_params,
+	  .params_size = sizeof(struct video_board_params),
+	  .takes = "the video", .answers = "application/json",
+	  .example = "--data-binary @clip.mp4 '%sstoryboard?tiles=20'",
+	  .problems = picture_problems, .spool = true,
+	  .work = work_storyboard },
 };
 
 static const struct svc_option options[] = {
@@ -188,7 +210,7 @@ init(const char *argv0, struct err *err)
 const struct svc_service video_service = {
 	.name = "video",
 	.title = "Videos",
-	.text = "Looks into videos and sound.",
+	.text = "Says what videos and sounds are, and shows moments of them.",
 	.routes = routes,
 	.nroutes = ARRAY_LEN(routes),
 	.options = options,

@@ -260,3 +260,28 @@ seek_frame(struct seek *s, int64_t ms, struct svc_refusal *refusal)
 		av_frame_free(&frame); /* the container had said less */
 	return frame;
 }
+
+/* --- how it shows --------------------------------------------------------- */
+
+static struct video_turn
+turn_of(const AVStream *stream)
+{
+	size_t size = 0;
+	const uint8_t *matrix = av_stream_get_side_data(
+	    stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+
+	if (matrix == NULL || size < 9 * sizeof(int32_t))
+		return (struct video_turn){ .swap = false };
+	return video_turn_of((const int32_t *)(const void *)matrix);
+}
+
+struct video_shape
+seek_shape(
+    const struct seek *s, AVFrame *frame, int want_width, int want_height)
+{
+	AVRational sar = av_guess_sample_aspect_ratio(
+	    s->media->format, s->stream, frame);
+
+	return video_shape_of(frame->width, frame->height, sar.num, sar.den,
+	    turn_of(s->stream), want_width, want_height);
+}

@@ -10,6 +10,7 @@
 #define VIDEO_SEEK_H
 
 #include "video/media.h"
+#include "video/plan.h"
 
 struct seek {
 	struct media *media;		   /* borrowed */
@@ -35,5 +36,9 @@ int64_t seek_duration_ms(const struct seek *s);
  * refusal. av_frame_free().
  */
 AVFrame *seek_frame(struct seek *s, int64_t ms, struct svc_refusal *refusal);
+
+/* In what shape a frame of it shows, upright and in square pixels. */
+struct video_shape seek_shape(
+    const struct seek *s, AVFrame *frame, int want_width, int want_height);
 
 #endif /* VIDEO_SEEK_H */

@@ -5,20 +5,7 @@
 #include <errno.h>
 
 #include "video/picture.h"
-#include "video/plan.h"
 #include "video/seek.h"
-
-static struct video_turn
-turn_of(const AVStream *stream)
-{
-	size_t size = 0;
-	const uint8_t *matrix = av_stream_get_side_data(
-	    stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
-
-	if (matrix == NULL || size < 9 * sizeof(int32_t))
-		return (struct video_turn){ .swap = false };
-	return video_turn_of((const int32_t *)(const void *)matrix);
-}
 
 static AVFrame *
 picture_at(struct seek *s, const struct video_thumbnail_params *p,
@@ -26,13 +13,10 @@ picture_at(struct seek *s, const struct video_thumbnail_params *p,
 {
 	AVFrame *frame = seek_frame(s, p->time_ms, refusal), *picture;
 	struct video_shape shape;
-	AVRational sar;
 
 	if (frame == NULL)
 		return NULL;
-	sar = av_guess_sample_aspect_ratio(s->media->format, s->stream, frame);
-	shape = video_shape_of(frame->width, frame->height, sar.num, sar.den,
-	    turn_of(s->stream), p->width, p->height);
+	shape = seek_shape(s, frame, p->width, p->height);
 	picture = picture_make(
 	    frame, &shape, (enum video_format)p->format, refusal);
 	av_frame_free(&frame);

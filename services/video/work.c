@@ -11,6 +11,7 @@
 #include "video/answer.h"
 #include "video/media.h"
 #include "video/probe.h"
+#include "video/storyboard.h"
 #include "video/thumbnail.h"
 
 /* --- faults, for tests ---------------------------------------------------- */
@@ -83,6 +84,13 @@ do_thumbnail(struct media *m, const struct video_order *order, struct buf *out,
 	    m, &order->limits, &order->thumbnail, out, refusal);
 }
 
+static int
+do_storyboard(struct media *m, const struct video_order *order, struct buf *out,
+    struct svc_refusal *refusal)
+{
+	return storyboard_write(m, &order->limits, &order->board, out, refusal);
+}
+
 static const struct {
 	int (*run)(struct media *m, const struct video_order *order,
 	    struct buf *out, struct svc_refusal *refusal);
@@ -90,6 +98,7 @@ static const struct {
 	enum AVMediaType wants;
 } tasks[] = {
 	[VIDEO_PROBE] = { do_probe, MEDIA_FULL, AVMEDIA_TYPE_VIDEO },
+	[VIDEO_STORYBOARD] = { do_storyboard, MEDIA_FAST, AVMEDIA_TYPE_VIDEO },
 	[VIDEO_THUMBNAIL] = { do_thumbnail, MEDIA_FAST, AVMEDIA_TYPE_VIDEO },
 };
 

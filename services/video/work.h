@@ -17,13 +17,14 @@
 /* In the environment of the process, for tests: a file says how to fail. */
 #define VIDEO_FAULTS "DROVER_VIDEO_FAULTS"
 
-enum video_task { VIDEO_PROBE, VIDEO_THUMBNAIL };
+enum video_task { VIDEO_PROBE, VIDEO_THUMBNAIL, VIDEO_STORYBOARD };
 
 struct video_order {
 	enum video_task task;
 	struct video_limits limits;
 	union {
 		struct video_thumbnail_params thumbnail;
+		struct video_board_params board;
 	};
 };
 

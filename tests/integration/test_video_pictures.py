@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: ISC
 """drover-video's pictures, held against what the ffmpeg command decodes."""
 
+import base64
 import struct
 import subprocess
 
 import pytest
-import video_media
 from svc_rig import BUILD, Answer, Connection, start  # noqa: F401
 
 VIDEO = str(BUILD / "bin/drover-video")
-
-
-@pytest.fixture(scope="session")
-def media(tmp_path_factory):
-    return video_media.make(tmp_path_factory.mktemp("media"))
 
 
 @pytest.fixture
@@ -190,6 +185,66 @@ def test_limits_hold_where_no_frame_is_looked_at_first(start, media):
     lie = data[:at] + struct.pack(">HH", 16, 16) + data[at + 4:]
     answer = tool.ask("POST", "/thumbnail", lie)
     assert (answer.status, answer.type()) == (422, "picture-too-large"), answer.body
+
+
+# --- storyboards ------------------------------------------------------------
+
+
+def test_a_storyboard_is_a_sprite_and_its_places(tool, media):
+    data = media["plain.mp4"].read_bytes()
+    answer = tool.ask("POST", "/storyboard?tiles=4&columns=2&width=80&format=png", data)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json"), answer.body
+    board = answer.json()
+    kind, _, sprite = board["sprite"].partition(";base64,")
+    assert kind == "data:image/png"
+    w, h, sheet = raw(None, data=base64.b64decode(sprite, validate=True))
+    tile_w, tile_h = board["tile_width"], board["tile_height"]
+    assert (w, h, tile_w, tile_h) == (160, 92, 80, 46) and (board["width"], board["height"]) == (w, h)
+    assert [(x["start_ms"], x["end_ms"], x["x"], x["y"]) for x in board["tiles"]] == [
+        (0, 500, 0, 0), (500, 1000, 80, 0), (1000, 1500, 0, 46), (1500, 2000, 80, 46)]
+    _, _, theirs = raw(media["plain.mp4"], "-vf", f"scale={tile_w}:{tile_h}:flags=area")
+    for i, tile in enumerate(board["tiles"]):
+        mine = b"".join(sheet[0][3 * (w * y + tile["x"]):][:3 * tile_w] for y in range(tile["y"], tile["y"] + tile_h))
+        near, far = (apart(mine, theirs[x]) for x in ((0, 25) if i < 2 else (25, 0)))
+        assert near < min(far / 2, 10), (i, near, far)
+    assert board["vtt"].startswith("WEBVTT\n\n00:00:00.000 --> 00:00:00.500\nsprite.png#xywh=0,0,80,46\n\n")
+    for part, type in (("sprite", "image/png"), ("vtt", "text/vtt; charset=utf-8")):
+        only = tool.ask("POST", f"/storyboard?tiles=4&columns=2&width=80&format=png&answer={part}", data)
+        assert (only.status, only.headers["Content-Type"]) == (200, type)
+        assert only.body == (base64.b64decode(sprite) if part == "sprite" else board["vtt"].encode())
+
+
+@pytest.mark.parametrize("name", ["right.mov", "vfr.mkv", "vp9.webm", "stream.ts", "mpeg4.avi", "odd.mkv", "hdr.mp4",
+                                  "interlaced.ts", "cover.mp3"])
+@pytest.mark.parametrize("format", ["jpeg", "webp"])
+def test_a_storyboard_of_each_kind(tool, media, name, format):
+    board = tool.ask("POST", f"/storyboard?tiles=5&width=90&format={format}", media[name].read_bytes()).json()
+    w, h, _ = raw(None, data=base64.b64decode(board["sprite"].partition(",")[2]))
+    assert (w, h, len(board["tiles"])) == (board["width"], board["height"], 5), board
+    assert w == 90 * board["columns"]
+
+
+@pytest.mark.parametrize("name, query, status, type", [
+    ("sound.wav", "", 422, "no-picture"),
+    ("plain.mp4", "tiles=0", 400, "out-of-range"),
+    ("plain.mp4", "tiles=201", 400, "out-of-range"),
+    ("plain.mp4", "tiles=200&columns=1&width=320", 422, "answer-too-large"),
+])
+def test_each_refusal_of_a_storyboard_has_its_type(tool, media, name, query, status, type):
+    answer = tool.ask("POST", f"/storyboard?{query}", media[name].read_bytes())
+    assert (answer.status, answer.type()) == (status, type), answer.body
+
+
+def test_a_storyboard_of_a_damaged_file_has_what_there_is(tool, media):
+    """Half of a file: what is left is on the sprite, the rest is black."""
+    data = media["faststart.mp4"].read_bytes()
+    whole, half = (tool.ask("POST", "/storyboard?tiles=2&columns=2&format=png&answer=sprite", x).body
+                   for x in (data, data[:len(data) * 3 // 10]))
+    w, h, one = raw(None, data=whole)
+    _, _, two = raw(None, data=half)
+    left, right = ([b"".join(f[0][3 * (w * y + x):][:3 * w // 2] for y in range(h)) for f in (one, two)] for x in (0, w // 2))
+    assert left[0] == left[1]
+    assert right[0] != right[1] and not any(right[1])
 
 
 def test_damaged_files_cost_one_request_each(tool, media):

@@ -19,11 +19,6 @@ FAULTS = {"DROVER_VIDEO_FAULTS": "1"}
 KINDS = [*video_media.KINDS, "right.mov", "down.mov", "left.mov", "shifted.mp4", "cover.mp3"]
 
 
-@pytest.fixture(scope="session")
-def media(tmp_path_factory):
-    return video_media.make(tmp_path_factory.mktemp("media"))
-
-
 @pytest.fixture
 def tool(start):
     return start(VIDEO)
@@ -424,6 +419,6 @@ def test_the_page_and_openapi_are_the_tables(tool):
     text = tool.ask("GET", "/", headers={"X-Forwarded-Prefix": "/video", "X-Forwarded-Host": "a.example"}).body.decode()
     assert "a.example/video/probe" in text
     paths = tool.ask("GET", "/openapi.json").json()["paths"]
-    assert set(paths) == {"/probe", "/thumbnail"}
+    assert set(paths) == {"/probe", "/thumbnail", "/storyboard"}
     answers = paths["/probe"]["post"]["responses"]
     assert {"200", "413", "415", "422", "503", "504", "507"} <= set(answers), answers

@@ -3,6 +3,8 @@
 
 import subprocess
 
+import pytest
+
 PICTURE = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2"]
 SOUND = ["-f", "lavfi", "-i", "sine=440:r=48000:d=2"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p"]
@@ -58,3 +60,8 @@ def make(folder):
     made["shifted.mp4"] = folder / "shifted.mp4"
     ffmpeg("-ss", "0.5", "-i", made["bframes.mp4"], "-c", "copy", made["shifted.mp4"])  # an edit list
     return made
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("media"))

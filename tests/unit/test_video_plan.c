@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/array.h"
+#include "video/board.h"
 #include "video/plan.h"
 #include "video/tone.h"
 
@@ -112,6 +114,93 @@ what_is_asked_is_meant_upright(void **state)
 	assert_int_equal(s.out_width, 270);
 }
 
+/* --- storyboards ---------------------------------------------------------- */
+
+static struct board board;
+static struct svc_refusal refusal;
+
+static int
+lays(int tiles, int columns, int width, int height)
+{
+	const struct video_board_params p = { .tiles = tiles,
+		.columns = columns };
+	struct video_shape shape = { .width = width,
+		.height = height,
+		.out_width = width,
+		.out_height = height };
+
+	return board_make(&board, &p, &shape, 10000, &refusal);
+}
+
+static void
+tiles_fill_rows(void **state)
+{
+	static const struct {
+		int tiles, columns, wide, high;
+	} rows[] = { { 1, 0, 1, 1 }, { 10, 0, 4, 3 }, { 9, 0, 3, 3 },
+		{ 2, 0, 2, 1 }, { 10, 5, 5, 2 }, { 10, 3, 3, 4 },
+		{ 3, 100, 3, 1 }, { 200, 1, 1, 200 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(
+		    lays(rows[i].tiles, rows[i].columns, 16, 9), 0);
+		assert_int_equal(board.columns, rows[i].wide);
+		assert_int_equal(board.rows, rows[i].high);
+		assert_int_equal(board.tile_width, 16);
+		assert_int_equal(board.tile_height, 10);
+	}
+	assert_int_equal(lays(10, 4, 16, 10), 0);
+	assert_int_equal(board_x(&board, 6), 32);
+	assert_int_equal(board_y(&board, 6), 10);
+}
+
+static void
+a_sprite_has_a_ceiling(void **state)
+{
+	(void)state;
+	assert_int_equal(lays(2, 2, 4096, 4096), 0);
+	assert_int_equal(lays(3, 3, 4096, 4096), -EINVAL);
+	assert_ptr_equal(refusal.problem, &video_answer_too_large);
+	assert_int_equal(lays(3, 1, 4096, 4096), -EINVAL);
+}
+
+static void
+times_cover_the_whole(void **state)
+{
+	(void)state;
+	for (int tiles = 1; tiles <= 200; tiles++) {
+		assert_int_equal(lays(tiles, 0, 2, 2), 0);
+		assert_int_equal(board_start_ms(&board, 0), 0);
+		assert_int_equal(board_start_ms(&board, tiles), 10000);
+		for (int i = 0; i < tiles; i++)
+			assert_in_range(board_middle_ms(10000, tiles, i),
+			    board_start_ms(&board, i),
+			    board_start_ms(&board, i + 1) - 1);
+	}
+}
+
+static void
+a_vtt_names_the_places(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	assert_int_equal(lays(3, 2, 160, 90), 0);
+	board.duration_ms = 3 * 3600 * 1000 + 1500;
+	buf_init(&out, 4096);
+	assert_int_equal(board_write_vtt(&board, "s.jpg", &out), 0);
+	assert_string_equal(buf_str(&out),
+	    "WEBVTT\n\n"
+	    "00:00:00.000 --> 01:00:00.500\ns.jpg#xywh=0,0,160,90\n\n"
+	    "01:00:00.500 --> 02:00:01.000\ns.jpg#xywh=160,0,160,90\n\n"
+	    "02:00:01.000 --> 03:00:01.500\ns.jpg#xywh=0,90,160,90\n");
+	buf_clear(&out);
+	out.max = 100;
+	assert_int_equal(board_write_vtt(&board, "s.jpg", &out), -ENOBUFS);
+	buf_done(&out);
+}
+
 /* --- tones ---------------------------------------------------------------- */
 
 static void
@@ -184,6 +273,10 @@ main(void)
 		cmocka_unit_test(a_matrix_of_nonsense_is_some_turn),
 		cmocka_unit_test(sizes_follow_what_is_asked),
 		cmocka_unit_test(what_is_asked_is_meant_upright),
+		cmocka_unit_test(tiles_fill_rows),
+		cmocka_unit_test(a_sprite_has_a_ceiling),
+		cmocka_unit_test(times_cover_the_whole),
+		cmocka_unit_test(a_vtt_names_the_places),
 		cmocka_unit_test(tones_are_those_of_the_standard),
 		cmocka_unit_test(brighter_never_gets_darker),
 		cmocka_unit_test(colours_keep_their_order),
