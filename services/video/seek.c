@@ -36,6 +36,13 @@ seek_done(struct seek *s)
 {
 	avcodec_free_context(&s->decoder);
 	av_packet_free(&s->packet);
+	av_frame_free(&s->kept);
+}
+
+void
+seek_is_rough(struct seek *s)
+{
+	s->decoder->skip_loop_filter = AVDISCARD_ALL;
 }
 
 int64_t
@@ -164,17 +171,27 @@ decode_alone(struct seek *s, const AVPacket *packet)
 	return frame;
 }
 
-/* The keyframe at hand, or the next one that can be decoded. */
+/*
+ * The keyframe at hand, or the next one that can be decoded. Moments that are
+ * near share one: it is kept.
+ */
 static AVFrame *
 keyframe(struct seek *s)
 {
-	AVFrame *frame = decode_alone(s, s->packet);
+	int64_t at = begins(s->packet);
+	AVFrame *frame;
 
+	if (s->kept != NULL && at != AV_NOPTS_VALUE && at == s->kept_at)
+		return av_frame_clone(s->kept);
+	frame = decode_alone(s, s->packet);
 	for (int i = 0; frame == NULL && i < BAD_PACKETS_MAX; i++) {
 		if (next_key(s) < 0)
 			break;
 		frame = decode_alone(s, s->packet);
 	}
+	av_frame_free(&s->kept);
+	s->kept = frame != NULL ? av_frame_clone(frame) : NULL;
+	s->kept_at = at;
 	return frame;
 }
 

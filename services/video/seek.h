@@ -18,6 +18,8 @@ struct seek {
 	AVStream *stream;
 	AVCodecContext *decoder;
 	AVPacket *packet;
+	AVFrame *kept;	 /* the last keyframe, */
+	int64_t kept_at; /* and its packet's time */
 	bool exact;
 };
 
@@ -26,6 +28,9 @@ int seek_init(struct seek *s, struct media *m,
     const struct video_limits *limits, bool exact,
     struct svc_refusal *refusal) MUST_CHECK;
 void seek_done(struct seek *s);
+
+/* Its pictures will be so small that what smoothes blocks is not seen. */
+void seek_is_rough(struct seek *s);
 
 /* How long the stream is, in ms; 0: nobody knows. */
 int64_t seek_duration_ms(const struct seek *s);

@@ -10,6 +10,7 @@
 #include "video/report.h"
 #include "video/seek.h"
 
+#define SMALL 4 /* times smaller than the video */
 #define VTT_MAX (64 * 1024)
 
 static const char *const sprite_names[] = {
@@ -67,6 +68,17 @@ put_tile(struct sheet *sheet, const struct seek *s, int tile, AVFrame *frame,
 	    board_y(&sheet->board, tile));
 	av_frame_free(&picture);
 	return 0;
+}
+
+static bool
+is_small(const struct seek *s, const struct video_board_params *p)
+{
+	int width = s->stream->codecpar->width;
+	int height = s->stream->codecpar->height;
+	int side = width < height ? width : height;
+
+	return (p->width > 0 && p->width * SMALL <= side) ||
+	    (p->height > 0 && p->height * SMALL <= side);
 }
 
 /* Where nothing can be decoded the tile stays black. */
@@ -197,6 +209,8 @@ storyboard_write(struct media *m, const struct video_limits *limits,
 	struct seek s;
 	int r = seek_init(&s, m, limits, false, refusal);
 
+	if (r == 0 && is_small(&s, p))
+		seek_is_rough(&s);
 	if (r == 0)
 		r = fill(&sheet, &s, refusal);
 	seek_done(&s);
