@@ -420,5 +420,8 @@ def test_the_page_and_openapi_are_the_tables(tool):
     assert "a.example/video/probe" in text
     paths = tool.ask("GET", "/openapi.json").json()["paths"]
     assert set(paths) == {"/probe", "/thumbnail", "/storyboard"}
+    rows = {x["name"]: x["schema"] for x in paths["/thumbnail"]["post"]["parameters"]}
+    assert rows["time"] == {"type": "number", "minimum": 0, "maximum": 86400, "default": 0}
+    assert set(rows["format"]["enum"]) == {"jpeg", "jpg", "png", "webp"}
     answers = paths["/probe"]["post"]["responses"]
     assert {"200", "413", "415", "422", "503", "504", "507"} <= set(answers), answers
