@@ -15,6 +15,7 @@ static const char *const media_types[VIDEO_MEDIA_LEN] = {
 	[VIDEO_MEDIA_JPEG] = "image/jpeg",
 	[VIDEO_MEDIA_PNG] = "image/png",
 	[VIDEO_MEDIA_WEBP] = "image/webp",
+	[VIDEO_MEDIA_SVG] = "image/svg+xml",
 	[VIDEO_MEDIA_VTT] = "text/vtt; charset=utf-8",
 };
 
@@ -27,6 +28,7 @@ static const struct svc_problem *const problems[] = {
 	&video_too_long,
 	&video_too_many_streams,
 	&video_no_picture,
+	&video_no_sound,
 	&video_past_end,
 	&video_answer_too_large,
 	&video_memory,

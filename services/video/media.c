@@ -332,9 +332,25 @@ media_stream(
 
 	if (i >= 0)
 		return m->format->streams[i];
-	(void)svc_refuse(
-	    refusal, &video_no_picture, "the file has no stream of pictures");
+	if (type == AVMEDIA_TYPE_VIDEO)
+		(void)svc_refuse(refusal, &video_no_picture,
+		    "the file has no stream of pictures");
+	else
+		(void)svc_refuse(refusal, &video_no_sound,
+		    "the file has no stream of sound");
 	return NULL;
+}
+
+int64_t
+media_duration_ms(const struct media *m, const AVStream *stream)
+{
+	static const AVRational in_ms = { 1, 1000 };
+
+	if (stream->duration != AV_NOPTS_VALUE && stream->duration > 0)
+		return av_rescale_q(stream->duration, stream->time_base, in_ms);
+	if (m->format->duration != AV_NOPTS_VALUE && m->format->duration > 0)
+		return av_rescale_q(m->format->duration, AV_TIME_BASE_Q, in_ms);
+	return 0;
 }
 
 AVCodecContext *

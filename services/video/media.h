@@ -43,6 +43,9 @@ void media_done(struct media *m);
 AVStream *media_stream(
     struct media *m, enum AVMediaType type, struct svc_refusal *refusal);
 
+/* How long the stream is, else the file; 0: nobody knows. */
+int64_t media_duration_ms(const struct media *m, const AVStream *stream);
+
 /* A decoder for it, opened; NULL with the refusal. avcodec_free_context(). */
 AVCodecContext *media_decoder(const AVStream *stream,
     const struct video_limits *limits, int threads,

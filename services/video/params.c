@@ -83,6 +83,34 @@ const struct svc_params video_board_params = {
 	board_rows, sizeof(board_rows) / sizeof(board_rows[0])
 };
 
+static const struct svc_choice wave_forms[] = {
+	{ "json", VIDEO_WAVE_JSON },
+	{ "svg", VIDEO_WAVE_SVG },
+	{ NULL, 0 },
+};
+
+static const struct svc_param wave_rows[] = {
+	{ .name = "points", .type = SVC_INT, .min = 1, .max = 10000,
+	  .offset = offsetof(struct video_wave_params, points), .value = 800,
+	  .text = "Into about how many parts the sound is divided." },
+	{ .name = "answer", .type = SVC_CHOICE, .choices = wave_forms,
+	  .offset = offsetof(struct video_wave_params, form),
+	  .value = VIDEO_WAVE_JSON,
+	  .text = "json is audiowaveform's, version 2, of 8 bits: the lowest "
+		  "and the highest sample of each part. svg is a shape in "
+		  "currentColor." },
+	{ .name = "width", .type = SVC_INT, .min = 1, .max = VIDEO_SIDE_MAX,
+	  .offset = offsetof(struct video_wave_params, width), .value = 800,
+	  .unit = "px", .text = "Width of the svg." },
+	{ .name = "height", .type = SVC_INT, .min = 1, .max = VIDEO_SIDE_MAX,
+	  .offset = offsetof(struct video_wave_params, height), .value = 120,
+	  .unit = "px", .text = "Height of the svg." },
+};
+
+const struct svc_params video_wave_params = {
+	wave_rows, sizeof(wave_rows) / sizeof(wave_rows[0])
+};
+
 #define PROBLEM(name, type, status, title) \
 	const struct svc_problem name = { type, status, title, 0 }
 
@@ -95,6 +123,7 @@ PROBLEM(video_too_long, "too-long", 422, "The file lasts too long");
 PROBLEM(video_too_many_streams, "too-many-streams", 422,
     "The file has too many streams");
 PROBLEM(video_no_picture, "no-picture", 422, "The file has no pictures");
+PROBLEM(video_no_sound, "no-sound", 422, "The file has no sound");
 PROBLEM(video_past_end, "past-end", 422, "The file ends before that time");
 PROBLEM(video_answer_too_large, "answer-too-large", 422,
     "The result would be too large");

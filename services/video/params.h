@@ -40,8 +40,18 @@ struct video_board_params {
 	int part; /* enum video_board_part */
 };
 
+enum video_wave_form { VIDEO_WAVE_JSON, VIDEO_WAVE_SVG };
+
+struct video_wave_params {
+	int points;
+	int form;   /* enum video_wave_form */
+	int width;  /* px, of an SVG */
+	int height; /* px */
+};
+
 extern const struct svc_params video_thumbnail_params;
 extern const struct svc_params video_board_params;
+extern const struct svc_params video_wave_params;
 
 /* What is taken of a file: the settings. */
 struct video_limits {
@@ -66,6 +76,7 @@ extern const struct svc_problem video_too_large;
 extern const struct svc_problem video_too_long;
 extern const struct svc_problem video_too_many_streams;
 extern const struct svc_problem video_no_picture;
+extern const struct svc_problem video_no_sound;
 extern const struct svc_problem video_past_end;
 extern const struct svc_problem video_answer_too_large;
 extern const struct svc_problem video_memory;

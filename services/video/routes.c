@@ -122,6 +122,17 @@ work_storyboard(struct svc_call *call)
 	do_order(call, &order);
 }
 
+static void
+work_waveform(struct svc_call *call)
+{
+	const struct video_wave_params *params = call->params;
+	const struct video_order order = {
+		.task = VIDEO_WAVEFORM, .limits = limits, .wave = *params
+	};
+
+	do_order(call, &order);
+}
+
 /* --- tables --------------------------------------------------------------- */
 
 #define COMMON_PROBLEMS                                              \
@@ -135,6 +146,9 @@ static const struct svc_problem *const probe_problems[] = { COMMON_PROBLEMS,
 
 static const struct svc_problem *const picture_problems[] = { COMMON_PROBLEMS,
 	&video_no_picture, &video_past_end, NULL };
+
+static const struct svc_problem *const wave_problems[] = { COMMON_PROBLEMS,
+	&video_no_sound, NULL };
 
 /* clang-format off */
 static const struct svc_route routes[] = {
@@ -168,6 +182,17 @@ static const struct svc_route routes[] = {
 	  .example = "--data-binary @clip.mp4 '%sstoryboard?tiles=20'",
 	  .problems = picture_problems, .spool = true,
 	  .work = work_storyboard },
+	{ .method = "POST", .path = "/waveform",
+	  .summary = "The outline of a sound",
+	  .text = "Of the sound of a video, or a sound file, its channels mixed "
+		  "into one. All of it is decoded.",
+	  .params = &video_wave_params,
+	  .params_size = sizeof(struct video_wave_params),
+	  .takes = "the video or sound", .answers = "application/json",
+	  .example = "--data-binary @clip.mp4 -o outline.svg "
+		     "'%swaveform?points=400&answer=svg'",
+	  .problems = wave_problems, .spool = true,
+	  .work = work_waveform },
 };
 
 static const struct svc_option options[] = {

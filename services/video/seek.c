@@ -45,19 +45,6 @@ seek_is_rough(struct seek *s)
 	s->decoder->skip_loop_filter = AVDISCARD_ALL;
 }
 
-int64_t
-seek_duration_ms(const struct seek *s)
-{
-	const AVFormatContext *f = s->media->format;
-
-	if (s->stream->duration != AV_NOPTS_VALUE && s->stream->duration > 0)
-		return av_rescale_q(
-		    s->stream->duration, s->stream->time_base, in_ms);
-	if (f->duration != AV_NOPTS_VALUE && f->duration > 0)
-		return av_rescale_q(f->duration, AV_TIME_BASE_Q, in_ms);
-	return 0;
-}
-
 /* --- packets -------------------------------------------------------------- */
 
 static int64_t
@@ -257,7 +244,7 @@ AVFrame *
 seek_frame(struct seek *s, int64_t ms, struct svc_refusal *refusal)
 {
 	AVFrame *frame = NULL;
-	int64_t length = seek_duration_ms(s);
+	int64_t length = media_duration_ms(s->media, s->stream);
 
 	if ((s->stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0) {
 		frame = decode_alone(s, &s->stream->attached_pic);

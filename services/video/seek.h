@@ -32,9 +32,6 @@ void seek_done(struct seek *s);
 /* Its pictures will be so small that what smoothes blocks is not seen. */
 void seek_is_rough(struct seek *s);
 
-/* How long the stream is, in ms; 0: nobody knows. */
-int64_t seek_duration_ms(const struct seek *s);
-
 /*
  * exact: the last frame that begins no later than at ms; else the last
  * keyframe that does, as far as the container's index tells. NULL with the

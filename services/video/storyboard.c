@@ -85,7 +85,7 @@ is_small(const struct seek *s, const struct video_board_params *p)
 static int
 fill(struct sheet *sheet, struct seek *s, struct svc_refusal *refusal)
 {
-	int64_t duration_ms = seek_duration_ms(s);
+	int64_t duration_ms = media_duration_ms(s->media, s->stream);
 	int tiles = sheet->params->tiles, r = 0;
 
 	if (duration_ms == 0)

@@ -13,6 +13,7 @@
 #include "video/probe.h"
 #include "video/storyboard.h"
 #include "video/thumbnail.h"
+#include "video/waveform.h"
 
 /* --- faults, for tests ---------------------------------------------------- */
 
@@ -47,6 +48,7 @@ fail_as_told(int fd, struct buf *out)
 	    pread(fd, said, sizeof(said) - 1, 0) < 0 ||
 	    strncmp(said, mark, sizeof(mark) - 1) != 0)
 		return;
+	(void)signal(SIGSEGV, SIG_DFL); /* a sanitizer has its own */
 	if (strcmp(how, "crash") == 0)
 		(void)raise(SIGSEGV);
 	else if (strcmp(how, "hang") == 0)
@@ -91,6 +93,13 @@ do_storyboard(struct media *m, const struct video_order *order, struct buf *out,
 	return storyboard_write(m, &order->limits, &order->board, out, refusal);
 }
 
+static int
+do_waveform(struct media *m, const struct video_order *order, struct buf *out,
+    struct svc_refusal *refusal)
+{
+	return waveform_write(m, &order->limits, &order->wave, out, refusal);
+}
+
 static const struct {
 	int (*run)(struct media *m, const struct video_order *order,
 	    struct buf *out, struct svc_refusal *refusal);
@@ -99,6 +108,7 @@ static const struct {
 } tasks[] = {
 	[VIDEO_PROBE] = { do_probe, MEDIA_FULL, AVMEDIA_TYPE_VIDEO },
 	[VIDEO_STORYBOARD] = { do_storyboard, MEDIA_FAST, AVMEDIA_TYPE_VIDEO },
+	[VIDEO_WAVEFORM] = { do_waveform, MEDIA_FULL, AVMEDIA_TYPE_AUDIO },
 	[VIDEO_THUMBNAIL] = { do_thumbnail, MEDIA_FAST, AVMEDIA_TYPE_VIDEO },
 };
 

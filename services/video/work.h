@@ -17,7 +17,12 @@
 /* In the environment of the process, for tests: a file says how to fail. */
 #define VIDEO_FAULTS "DROVER_VIDEO_FAULTS"
 
-enum video_task { VIDEO_PROBE, VIDEO_THUMBNAIL, VIDEO_STORYBOARD };
+enum video_task {
+	VIDEO_PROBE,
+	VIDEO_THUMBNAIL,
+	VIDEO_STORYBOARD,
+	VIDEO_WAVEFORM
+};
 
 struct video_order {
 	enum video_task task;
@@ -25,6 +30,7 @@ struct video_order {
 	union {
 		struct video_thumbnail_params thumbnail;
 		struct video_board_params board;
+		struct video_wave_params wave;
 	};
 };
 

@@ -419,7 +419,7 @@ def test_the_page_and_openapi_are_the_tables(tool):
     text = tool.ask("GET", "/", headers={"X-Forwarded-Prefix": "/video", "X-Forwarded-Host": "a.example"}).body.decode()
     assert "a.example/video/probe" in text
     paths = tool.ask("GET", "/openapi.json").json()["paths"]
-    assert set(paths) == {"/probe", "/thumbnail", "/storyboard"}
+    assert set(paths) == {"/probe", "/thumbnail", "/storyboard", "/waveform"}
     rows = {x["name"]: x["schema"] for x in paths["/thumbnail"]["post"]["parameters"]}
     assert rows["time"] == {"type": "number", "minimum": 0, "maximum": 86400, "default": 0}
     assert set(rows["format"]["enum"]) == {"jpeg", "jpg", "png", "webp"}

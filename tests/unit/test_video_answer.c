@@ -49,8 +49,8 @@ a_refusal_comes_through_with_its_problem(void **state)
 	static const struct svc_problem *const all[] = {
 		&video_unsupported_format, &video_invalid, &video_too_large,
 		&video_too_long, &video_too_many_streams, &video_no_picture,
-		&video_past_end, &video_answer_too_large, &video_memory,
-		&svc_internal
+		&video_no_sound, &video_past_end, &video_answer_too_large,
+		&video_memory, &svc_internal
 	};
 	struct svc_refusal sent;
 	struct buf out;
@@ -81,9 +81,9 @@ anything_else_is_neither(void **state)
 	assert_int_equal(reads(SPAN("")), -EPROTO);
 	assert_int_equal(reads(SPAN("D")), -EPROTO);
 	assert_int_equal(reads(SPAN("R")), -EPROTO);
-	assert_int_equal(reads(SPAN("D\5")), -EPROTO);
+	assert_int_equal(reads(SPAN("D\6")), -EPROTO);
 	assert_int_equal(reads(SPAN("D\xff")), -EPROTO);
-	assert_int_equal(reads(SPAN("R\x0a")), -EPROTO);
+	assert_int_equal(reads(SPAN("R\x0b")), -EPROTO);
 	assert_int_equal(reads(SPAN("R\xff")), -EPROTO);
 	assert_int_equal(reads(SPAN("X\0")), -EPROTO);
 	assert_int_equal(reads((struct span){ long_, sizeof(long_) }), -EPROTO);
