@@ -3,6 +3,7 @@
 #include "video/seek.h"
 
 #include <errno.h>
+#include <math.h>
 
 #define BAD_PACKETS_MAX 100 /* in a row */
 #define WINDOW_MS 250	    /* before the moment every frame is decoded */
@@ -182,13 +183,20 @@ keyframe(struct seek *s)
 	return frame;
 }
 
-/* Do frames come at even times? Then those far before need not be shown. */
+/*
+ * Do frames come at even times? Then those far before need not be shown. A
+ * header's rate is not believed: as many frames as it says must be there.
+ */
 static bool
 is_even(const AVStream *stream)
 {
-	return stream->avg_frame_rate.num > 0 &&
+	double rate = av_q2d(stream->avg_frame_rate);
+	double length = (double)stream->duration * av_q2d(stream->time_base);
+
+	return stream->avg_frame_rate.num > 0 && stream->nb_frames > 0 &&
 	    av_cmp_q(stream->avg_frame_rate, stream->r_frame_rate) == 0 &&
-	    av_q2d(stream->avg_frame_rate) > 2000.0 / WINDOW_MS;
+	    rate > 2000.0 / WINDOW_MS &&
+	    fabs(length * rate - (double)stream->nb_frames) <= 1;
 }
 
 /*

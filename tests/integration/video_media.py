@@ -20,8 +20,9 @@ KINDS = {
     "bframes.mp4": [*PICTURE, *SOUND, "-c:v", "libx264", "-preset", "fast", "-bf", "3", "-pix_fmt", "yuv420p", *AAC],
     "tracks.mkv": [*PICTURE, *SOUND, *SOUND, "-map", "0", "-map", "1", "-map", "2", *H264, *AAC,
                    "-metadata:s:a:0", "language=deu", "-metadata", "title=Größe \"x\" \\ y"],
-    "vfr.mkv": [*PICTURE, "-vf", "select='lt(mod(n,25),12)+not(mod(n,9))'", "-fps_mode", "vfr",
-                "-c:v", "libx264", "-preset", "fast", "-bf", "3", "-pix_fmt", "yuv420p"],
+    "vfr.mkv": [*PICTURE, "-vf", "select='lt(mod(n,25),4)'", "-fps_mode", "vfr",
+                # the frame before the gap is one that no other needs
+                "-c:v", "libx264", "-x264-params", "bframes=3:b-adapt=0:b-pyramid=none:scenecut=0", "-pix_fmt", "yuv420p"],
     "vp9.webm": [*PICTURE, *SOUND, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"],
     "vp8.webm": [*PICTURE, "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"],
     "stream.ts": [*PICTURE, *SOUND, *H264, *AAC],
