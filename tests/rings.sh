@@ -126,7 +126,7 @@ built() { # built RING FOLDER OPTIONS TARGET...: or the ring has failed
 	return 1
 }
 
-build_options='--enable-image --enable-gates --enable-werror'
+build_options='--enable-image --enable-video --enable-gates --enable-werror'
 test_programs='tests/tools/blast tests/tools/herdling tests/tools/load
 	tests/tools/mini_control tests/tools/origin tests/tools/worker'
 
@@ -158,7 +158,7 @@ ring_drills() {
 ring_sanitizers() {
 	# shellcheck disable=SC2086  # a list is meant
 	built sanitizers "$here/build/sanitizers" \
-		"--enable-sanitizers --enable-image --enable-werror --disable-gates" \
+		"--enable-sanitizers --enable-image --enable-video --enable-werror --disable-gates" \
 		all $test_programs || return 0
 	check_in "$here/build/sanitizers"
 	pytest_in tests/integration "$here/build/sanitizers" -m 'not measured' \
@@ -195,7 +195,7 @@ ring_fuzz() {
 	done
 	# shellcheck disable=SC2086  # a list is meant
 	built fuzz "$here/build/fuzz" \
-		"CC=clang --enable-fuzz --enable-sanitizers --disable-image --disable-gates" \
+		"CC=clang --enable-fuzz --enable-sanitizers --disable-image --disable-video --disable-gates" \
 		$targets || return 0
 	seconds=5
 	[ -z "$long" ] || seconds=60

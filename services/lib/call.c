@@ -2,7 +2,9 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
+#include "base/fd.h"
 #include "lib/frame.h"
 
 /*
@@ -20,6 +22,7 @@ struct running {
 	struct loop_later later;
 	atomic_bool stop;
 	struct buf body;
+	uint64_t spooled; /* of frame->spooled */
 	_Alignas(max_align_t) unsigned char params[SVC_PARAMS_SIZE];
 };
 
@@ -31,12 +34,23 @@ running_free(void *arg)
 	if (run->call.data != NULL && run->call.release != NULL)
 		run->call.release(run->call.data);
 	run->frame->held -= run->body.len;
+	run->frame->spooled -= run->spooled;
+	fd_close(&run->call.fd);
+	fd_close(&run->call.stop_fd);
 	loop_timer_done(&run->deadline);
 	buf_done(&run->body);
 	free(run);
 }
 
 /* --- the end -------------------------------------------------------------- */
+
+static void
+running_stop(struct running *run)
+{
+	atomic_store(&run->stop, true);
+	if (run->call.stop_fd >= 0)
+		(void)eventfd_write(run->call.stop_fd, 1);
+}
 
 static void
 refuse(
@@ -80,7 +94,7 @@ on_deadline(void *arg)
 {
 	struct running *run = arg;
 
-	atomic_store(&run->stop, true);
+	running_stop(run);
 	if (svc_pool_cancel(run->frame->pool, &run->work)) {
 		refuse(
 		    run, &svc_queue_timeout, "no worker became free in time");
@@ -97,7 +111,7 @@ on_gone(struct request *req, void *arg)
 	struct running *run = arg;
 
 	run->req = NULL;
-	atomic_store(&run->stop, true);
+	running_stop(run);
 	loop_timer_disarm(&run->deadline);
 	request_drop(req);
 	if (svc_pool_cancel(run->frame->pool, &run->work))
@@ -128,11 +142,29 @@ parse_params(const struct svc_route *route, const struct request *req,
 	return 0;
 }
 
-/* It takes the body: past the deadline a worker may still be reading it. */
+/* Past the deadline a worker may still be reading it. */
+static void
+take_body(struct running *run, struct request *req)
+{
+	struct svc_frame *frame = run->frame;
+	struct svc_asked *a = request_data(req);
+
+	request_take_body(req, &run->body);
+	frame->held += run->body.len;
+	frame->held -= a->reserved;
+	a->reserved = 0;
+	run->call.fd = a->spool;
+	run->call.size = a->spool_len;
+	run->spooled = a->spool_len;
+	frame->spooled += a->spool_len;
+	frame->spooled -= a->spool_reserved;
+	a->spool_reserved = 0;
+	a->spool = -1;
+}
+
 static struct running *
 running_new(struct svc_frame *frame, struct request *req)
 {
-	struct svc_asked *a = request_data(req);
 	struct running *run = calloc(1, sizeof(*run));
 
 	if (run == NULL)
@@ -141,13 +173,11 @@ running_new(struct svc_frame *frame, struct request *req)
 	run->req = req;
 	run->route = request_route(req)->extra;
 	run->work = (struct svc_work){ .run = on_run, .done = on_done };
-	request_take_body(req, &run->body);
-	frame->held += run->body.len;
-	frame->held -= a->reserved;
-	a->reserved = 0;
+	take_body(run, req);
 	run->call.params = run->params;
 	run->call.body = buf_span(&run->body);
 	run->call.stop = &run->stop;
+	run->call.stop_fd = -1;
 	loop_timer_init(&run->deadline, frame->loop, on_deadline, run);
 	return run;
 }
@@ -160,6 +190,12 @@ start(struct running *run, struct svc_refusal *refusal)
 
 	if (r < 0)
 		return r;
+	if (run->route->spool) {
+		run->call.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (run->call.stop_fd < 0)
+			return svc_refuse(
+			    refusal, &svc_memory_full, "out of descriptors");
+	}
 	if (svc_pool_submit(frame->pool, &run->work) < 0)
 		return svc_refuse(refusal, &svc_queue_full,
 		    "%" PRIu64 " requests wait already", frame->set.queue);
@@ -176,7 +212,7 @@ svc_on_call(struct request *req, void *arg)
 	struct svc_refusal refusal = { .problem = NULL };
 	struct running *run;
 
-	a->bytes_in = request_body(req).n;
+	a->bytes_in = request_body(req).n + (size_t)a->spool_len;
 	run = running_new(frame, req);
 	if (run == NULL)
 		(void)svc_refuse(&refusal, &svc_memory_full, "out of memory");

@@ -56,6 +56,9 @@ param_schema(const struct svc_param *p)
 	case SVC_INT:
 		return json_pack("{s:s, s:i, s:i}", "type", "integer",
 		    "minimum", p->min, "maximum", p->max);
+	case SVC_SECONDS:
+		return json_pack("{s:s, s:f, s:f}", "type", "number", "minimum",
+		    p->min / 1e3, "maximum", p->max / 1e3);
 	case SVC_BOOL:
 		return json_pack("{s:s}", "type", "boolean");
 	case SVC_CHOICE:
@@ -70,6 +73,8 @@ param_default(const struct svc_param *p)
 	switch (p->type) {
 	case SVC_INT:
 		return json_integer(p->value);
+	case SVC_SECONDS:
+		return json_real(p->value / 1e3);
 	case SVC_BOOL:
 		return json_boolean(p->value);
 	case SVC_CHOICE:
@@ -250,6 +255,8 @@ put_values(struct page *page, const struct svc_param *p)
 	if (p->type == SVC_INT)
 		PUT(page, "%d to %d%s%s", p->min, p->max,
 		    p->unit != NULL ? " " : "", p->unit != NULL ? p->unit : "");
+	else if (p->type == SVC_SECONDS)
+		PUT(page, "%.15g to %.15g s", p->min / 1e3, p->max / 1e3);
 	else if (p->type == SVC_BOOL)
 		PUT(page, "true, false");
 	else
@@ -267,6 +274,8 @@ put_default(struct page *page, const struct svc_param *p)
 		put_text(page, p->absent);
 	else if (p->type == SVC_INT)
 		PUT(page, "%d", p->value);
+	else if (p->type == SVC_SECONDS)
+		PUT(page, "%.15g", p->value / 1e3);
 	else if (p->type == SVC_BOOL)
 		PUT(page, "%s", p->value ? "true" : "false");
 	else

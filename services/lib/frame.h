@@ -30,6 +30,7 @@ struct svc_settings {
 	uint64_t deadline_ms;
 	uint64_t body;	 /* bytes of one */
 	uint64_t memory; /* bytes of all of them */
+	uint64_t spool;	 /* bytes of those on disk */
 	uint64_t connections;
 	uint64_t upload_ms;
 };
@@ -42,7 +43,8 @@ struct svc_frame {
 	struct svc_pool *pool;
 	struct svc_metrics metrics;
 	struct buf openapi;
-	size_t held; /* bytes of request bodies, here or announced */
+	size_t held;	  /* bytes of request bodies, here or announced */
+	uint64_t spooled; /* the same of those on disk */
 	bool draining;
 };
 
@@ -54,6 +56,9 @@ struct svc_asked {
 	struct svc_frame *frame;
 	uint64_t started_us;
 	size_t reserved; /* of frame->held, until call.c takes the body */
+	int spool;	 /* the body's file, or -1 */
+	uint64_t spool_reserved; /* of frame->spooled; the same */
+	uint64_t spool_len;	 /* bytes in it */
 	size_t bytes_in, bytes_out;
 	const struct svc_problem *problem; /* NULL: none, or the server's own */
 	char id[SVC_REQUEST_ID_MAX];
@@ -95,5 +100,8 @@ svc_nowhere_row(const struct svc_service *service)
 {
 	return service->nroutes + 1;
 }
+
+/* Does a route of it put bodies on disk? */
+bool svc_spools(const struct svc_service *service);
 
 #endif /* SVC_FRAME_H */

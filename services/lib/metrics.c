@@ -191,6 +191,12 @@ put_now(struct out *o, const struct svc_metrics *m,
 	    now->held);
 	put_one(o, "body_bytes_max", "gauge", "The ceiling for that.",
 	    now->held_max);
+	if (now->spooled_max == 0)
+		return;
+	put_one(o, "spool_bytes", "gauge", "Bytes of request bodies on disk.",
+	    now->spooled);
+	put_one(o, "spool_bytes_max", "gauge", "The ceiling for that.",
+	    now->spooled_max);
 }
 
 int

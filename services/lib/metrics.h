@@ -47,7 +47,8 @@ void svc_metrics_count(struct svc_metrics *m, size_t route, unsigned status,
 struct svc_metrics_now {
 	struct svc_pool_stat pool;
 	size_t inflight;
-	size_t held, held_max; /* bytes of request bodies */
+	size_t held, held_max;	       /* bytes of request bodies */
+	uint64_t spooled, spooled_max; /* those on disk; max 0: none are */
 };
 
 /* 0, -ENOBUFS or -ENOMEM. */

@@ -70,6 +70,9 @@ svc_on_metrics(struct request *req, void *arg)
 		.inflight = server_inflight(frame->server),
 		.held = frame->held,
 		.held_max = frame->set.memory,
+		.spooled = frame->spooled,
+		.spooled_max = svc_spools(frame->service) ? frame->set.spool
+							  : 0,
 	};
 	struct buf page;
 	int r;

@@ -71,6 +71,48 @@ parse_int(const struct svc_param *p, struct span value, int *out,
 	    shown(value), value.p);
 }
 
+/* Digits, and at most three behind a point: -EINVAL, -ERANGE. */
+static int
+seconds(struct span value, int *out)
+{
+	struct span rest = value, whole, part = SPAN("");
+	uint64_t s, ms = 0;
+	int r;
+
+	if (!span_next(&rest, '.', &whole))
+		return -EINVAL;
+	if (whole.n < value.n)
+		part = rest;
+	r = str_u64(whole, &s);
+	if (r == 0 && whole.n < value.n)
+		r = part.n > 3 ? -EINVAL : str_u64(part, &ms);
+	for (size_t i = part.n; i < 3; i++)
+		ms *= 10;
+	if (r < 0)
+		return r;
+	if (s > (INT32_MAX - ms) / 1000)
+		return -ERANGE;
+	*out = (int)(s * 1000 + ms);
+	return 0;
+}
+
+static int
+parse_seconds(const struct svc_param *p, struct span value, int *out,
+    struct svc_refusal *refusal)
+{
+	int r = seconds(value, out);
+
+	if (r == -EINVAL)
+		return svc_refuse_param(refusal, &svc_invalid_number, p->name,
+		    "%s must be seconds, as 12.5, not \"%.*s\"", p->name,
+		    shown(value), value.p);
+	if (r == 0 && *out >= p->min && *out <= p->max)
+		return 0;
+	return svc_refuse_param(refusal, &svc_out_of_range, p->name,
+	    "%s must be from %.15g to %.15g seconds, not %.*s", p->name,
+	    p->min / 1e3, p->max / 1e3, shown(value), value.p);
+}
+
 static int
 parse_choice(const struct svc_param *p, const struct svc_choice *choices,
     struct span value, int *out, struct svc_refusal *refusal)
@@ -106,6 +148,8 @@ parse_value(const struct svc_param *p, struct span value, int *out,
 		return parse_int(p, value, out, refusal);
 	case SVC_BOOL:
 		return parse_choice(p, booleans, value, out, refusal);
+	case SVC_SECONDS:
+		return parse_seconds(p, value, out, refusal);
 	case SVC_CHOICE:
 		return parse_choice(p, p->choices, value, out, refusal);
 	}

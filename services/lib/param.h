@@ -20,7 +20,12 @@
 #include "base/str.h"
 #include "lib/problem.h"
 
-enum svc_param_type { SVC_INT, SVC_BOOL, SVC_CHOICE };
+enum svc_param_type {
+	SVC_INT,
+	SVC_BOOL,
+	SVC_CHOICE,
+	SVC_SECONDS, /* "12.5": kept, like min and max, as milliseconds */
+};
 
 struct svc_choice {
 	const char *name;
@@ -33,7 +38,7 @@ struct svc_param {
 	const char *alias; /* a second name, or NULL */
 	enum svc_param_type type;
 	size_t offset;			  /* of the int in the struct */
-	int min, max;			  /* SVC_INT */
+	int min, max;			  /* SVC_INT, SVC_SECONDS */
 	const struct svc_choice *choices; /* SVC_CHOICE; ends with NULL */
 	int value;			  /* what stands there when absent */
 	const char *unit;		  /* "px", or NULL */

@@ -16,7 +16,7 @@ PROBLEM(svc_unknown_parameter, "unknown-parameter", 400,
 PROBLEM(svc_repeated_parameter, "repeated-parameter", 400,
     "A parameter was given twice", 0);
 PROBLEM(svc_invalid_number, "invalid-number", 400,
-    "A parameter must be a whole number", 0);
+    "A parameter must be a number", 0);
 PROBLEM(svc_unknown_value, "unknown-value", 400,
     "A parameter does not know this value", 0);
 PROBLEM(svc_out_of_range, "out-of-range", 400,
@@ -32,6 +32,10 @@ PROBLEM(svc_queue_timeout, "queue-timeout", 503,
     "The request waited too long for its turn", 1);
 PROBLEM(svc_memory_full, "memory-full", 503,
     "Too many request bodies are held", 1);
+PROBLEM(svc_spool_full, "spool-full", 503,
+    "Too many request bodies are on disk", 1);
+PROBLEM(svc_disk_full, "disk-full", 507,
+    "There is no room on disk for the body", 0);
 PROBLEM(svc_timeout, "timeout", 504, "The work took too long", 0);
 /* clang-format on */
 

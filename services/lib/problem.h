@@ -34,6 +34,8 @@ extern const struct svc_problem svc_internal;
 extern const struct svc_problem svc_queue_full;
 extern const struct svc_problem svc_queue_timeout;
 extern const struct svc_problem svc_memory_full;
+extern const struct svc_problem svc_spool_full;
+extern const struct svc_problem svc_disk_full;
 extern const struct svc_problem svc_timeout;
 
 /* A refusal is of one kind; zeroed means that nothing was refused. */

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/rand.h"
 #include "lib/frame.h"
 #include "lib/log.h"
+#include "lib/spool.h"
 
 #define CLIENT_GONE 499 /* in the log and the metrics only */
 
@@ -51,29 +53,96 @@ announced(const struct svc_frame *frame, const struct request *req)
 							      : 0;
 }
 
+/* --- bodies on disk ------------------------------------------------------- */
+
+static bool
+no_room(struct request *req, const char *detail)
+{
+	struct svc_refusal refusal = { .problem = NULL };
+
+	(void)svc_refuse(&refusal, &svc_disk_full, "%s", detail);
+	svc_answer_refusal(req, &refusal);
+	return false;
+}
+
+static bool
+on_piece(struct request *req, struct span data)
+{
+	struct svc_asked *a = request_data(req);
+
+	if (fd_write_all(a->spool, data.p, data.n) < 0)
+		return no_room(req, "the body could not be written");
+	a->spool_len += data.n;
+	return true;
+}
+
+static bool
+has_length(const struct request *req)
+{
+	return request_header(req, "Content-Length").n > 0;
+}
+
+static int
+reserve_spool(
+    struct svc_asked *a, struct request *req, struct svc_refusal *refusal)
+{
+	struct svc_frame *f = a->frame;
+	uint64_t n = announced(f, req);
+
+	if (n > f->set.spool || f->spooled > f->set.spool - n)
+		return svc_refuse(refusal, &svc_spool_full,
+		    "%" PRIu64 " of %" PRIu64 " bytes on disk are taken",
+		    f->spooled, f->set.spool);
+	a->spool = svc_spool_open();
+	if (a->spool < 0)
+		return svc_refuse(refusal, &svc_disk_full,
+		    "the body's file could not be made");
+	if (has_length(req) && n > svc_spool_room(a->spool))
+		return svc_refuse(refusal, &svc_disk_full,
+		    "%" PRIu64 " bytes are announced; less is free", n);
+	a->spool_reserved = n;
+	f->spooled += n;
+	request_set_sink(req, on_piece);
+	return 0;
+}
+
+static int
+reserve_memory(
+    struct svc_asked *a, struct request *req, struct svc_refusal *refusal)
+{
+	uint64_t n = announced(a->frame, req);
+	int r = svc_check_memory(a->frame, n, refusal);
+
+	if (r < 0)
+		return r;
+	a->reserved = (size_t)n;
+	a->frame->held += a->reserved;
+	return 0;
+}
+
 bool
 svc_before(struct request *req, void *arg)
 {
 	struct svc_frame *frame = arg;
 	struct svc_refusal refusal = { .problem = NULL };
+	const struct svc_route *route = request_route(req)->extra;
 	struct svc_asked *a = calloc(1, sizeof(*a));
-	uint64_t n = announced(frame, req);
+	int r;
 
 	if (a == NULL) {
 		request_drop(req);
 		return false;
 	}
 	a->frame = frame;
+	a->spool = -1;
 	a->started_us = clock_us();
 	choose_id(a->id, request_header(req, "X-Request-Id"));
 	request_set_data(req, a);
-	if (svc_check_memory(frame, n, &refusal) < 0) {
+	r = route != NULL && route->spool ? reserve_spool(a, req, &refusal)
+					  : reserve_memory(a, req, &refusal);
+	if (r < 0)
 		svc_answer_refusal(req, &refusal);
-		return false;
-	}
-	a->reserved = (size_t)n;
-	frame->held += a->reserved;
-	return true;
+	return r == 0;
 }
 
 /* --- the answer ----------------------------------------------------------- */
@@ -150,7 +219,10 @@ svc_after(struct request *req, unsigned status, void *arg)
 		frame->metrics.cancelled++;
 	record(frame, req, a != NULL ? a : &nowhere,
 	    status != 0 ? status : CLIENT_GONE);
-	if (a != NULL)
+	if (a != NULL) {
 		frame->held -= a->reserved;
+		frame->spooled -= a->spool_reserved;
+		fd_close(&a->spool);
+	}
 	free(a);
 }

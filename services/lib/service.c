@@ -44,6 +44,15 @@ struct boot {
 	struct svc_socket socket;
 };
 
+bool
+svc_spools(const struct svc_service *service)
+{
+	for (size_t i = 0; i < service->nroutes; i++)
+		if (service->routes[i].spool)
+			return true;
+	return false;
+}
+
 static uint64_t
 cpus(void)
 {
@@ -100,6 +109,9 @@ read_command_line(const struct svc_service *service, struct svc_settings *set,
 		  "connections open at once" },
 		{ "upload", SVC_DURATION, 100, 3600000, &set->upload_ms,
 		  "time for reading one request body" },
+		{ svc_spools(service) ? "spool" : NULL, SVC_SIZE, 1,
+		  (uint64_t)1 << 46, &set->spool,
+		  "bytes of all request bodies on disk" },
 		{ NULL, SVC_COUNT, 0, 0, NULL, NULL },
 	};
 	/* clang-format on */
@@ -231,9 +243,10 @@ boot(struct boot *b, const char *argv0, struct err *err)
 	struct svc_frame *f = &b->frame;
 	int r = 0;
 
-	if (f->set.memory < f->set.body)
-		return err_set(
-		    err, -EINVAL, "--memory holds less than one --body");
+	if (svc_spools(f->service) ? f->set.spool < f->set.body
+				   : f->set.memory < f->set.body)
+		return err_set(err, -EINVAL, "--%s holds less than one --body",
+		    svc_spools(f->service) ? "spool" : "memory");
 	if (f->service->init != NULL)
 		r = f->service->init(argv0, err);
 	if (r < 0)
@@ -296,17 +309,26 @@ serve(struct boot *b)
 	return r == 0 ? 0 : 1;
 }
 
+static struct svc_settings
+default_settings(const struct svc_defaults *d)
+{
+	return (struct svc_settings){
+		.workers = cpus(),
+		.queue = 64,
+		.deadline_ms = d->deadline_ms > 0 ? d->deadline_ms : 10000,
+		.body = d->body > 0 ? d->body : (uint64_t)64 << 20,
+		.memory = (uint64_t)256 << 20,
+		.spool = (uint64_t)16 << 30,
+		.connections = 256,
+		.upload_ms = d->upload_ms > 0 ? d->upload_ms : 30000,
+	};
+}
+
 int
 svc_main(const struct svc_service *service, int argc, char *argv[])
 {
 	struct boot b = { .frame = { .service = service,
-			      .set = { .workers = cpus(),
-				  .queue = 64,
-				  .deadline_ms = 10000,
-				  .body = (uint64_t)64 << 20,
-				  .memory = (uint64_t)256 << 20,
-				  .connections = 256,
-				  .upload_ms = 30000 } } };
+			      .set = default_settings(&service->defaults) } };
 	struct err err = { "" };
 	int code = read_command_line(service, &b.frame.set, argc, argv);
 

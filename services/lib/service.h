@@ -21,6 +21,7 @@
 #define SVC_SERVICE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -35,6 +36,11 @@ struct svc_call {
 	const void *params; /* as the route's table filled it */
 	struct span body;
 	const atomic_bool *stop; /* true: nobody waits for this any more */
+
+	/* Of a route with `spool`, instead of body: */
+	int fd;	       /* the body as a file, at its end; or -1 */
+	uint64_t size; /* its bytes */
+	int stop_fd;   /* readable once *stop is true; or -1 */
 
 	/* The refusal, or the answer with what frees it (NULL: nothing). */
 	struct svc_refusal refusal;
@@ -55,7 +61,15 @@ struct svc_route {
 	const char *answers;		 /* its media type */
 	const char *example; /* curl's arguments; %s is where we are reached */
 	const struct svc_problem *const *problems; /* its own; ends with NULL */
+	bool spool; /* the body may be large: it goes to a file */
 	void (*work)(struct svc_call *call);
+};
+
+/* Of the settings that all services have; 0 leaves the frame's own. */
+struct svc_defaults {
+	uint64_t body; /* bytes of one; 64 MiB */
+	uint64_t deadline_ms;
+	uint64_t upload_ms;
 };
 
 struct svc_service {
@@ -65,6 +79,7 @@ struct svc_service {
 	const struct svc_route *routes;
 	size_t nroutes;
 	const struct svc_option *options; /* its own settings; or NULL */
+	struct svc_defaults defaults;
 
 	/* Once, after the settings and before any thread; may be NULL. */
 	int (*init)(const char *argv0, struct err *err);

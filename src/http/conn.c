@@ -212,7 +212,7 @@ done:
 
 /* --- a request ------------------------------------------------------------ */
 
-static void
+void
 conn_problem(
     struct conn *conn, unsigned status, const char *type, const char *detail)
 {
@@ -240,17 +240,7 @@ conn_no_route(struct conn *conn)
 	buf_done(&allow);
 }
 
-static void
-conn_body_too_large(struct conn *conn)
-{
-	struct problem_field max = { .name = "max_bytes",
-		.number = (int64_t)conn->req->body.max };
-
-	request_problem(conn->req, 413, "body-too-large", NULL,
-	    "the body is over its ceiling", &max, 1);
-}
-
-static void
+void
 conn_ask(struct conn *conn)
 {
 	struct request *req = conn->req;
@@ -258,22 +248,6 @@ conn_ask(struct conn *conn)
 	conn->state = CONN_ASKED;
 	loop_timer_disarm(&conn->timer);
 	req->match.route->handler(req, conn->server->options.arg);
-}
-
-static void
-conn_expect_body(struct conn *conn)
-{
-	const struct head *h = &conn->req->head;
-
-	if (h->expect_100 &&
-	    conn_send(conn, SPAN("HTTP/1.1 100 Continue\r\n\r\n")) < 0) {
-		conn_kill(conn);
-		return;
-	}
-	conn->state = CONN_BODY;
-	conn->left = h->length;
-	chunk_init(&conn->chunk);
-	loop_timer_arm(&conn->timer, conn->server->options.body_ms);
 }
 
 /* Route it; false if that ended it. */
@@ -337,7 +311,7 @@ conn_head_done(struct conn *conn)
 
 /* --- reading -------------------------------------------------------------- */
 
-static void
+void
 conn_used(struct conn *conn, size_t n)
 {
 	evbuffer_drain(bufferevent_get_input(conn->bev), n);
@@ -387,56 +361,6 @@ take_first(struct conn *conn, struct span in)
 	take_head(conn, in);
 }
 
-/* 0, or the problem was answered. */
-static int
-keep_body(struct conn *conn, struct span data)
-{
-	int r = buf_append(&conn->req->body, data.p, data.n);
-
-	if (r == -ENOBUFS)
-		conn_body_too_large(conn);
-	else if (r < 0)
-		conn_problem(conn, 503, "no-memory", "out of memory");
-	return r;
-}
-
-static void
-body_done(struct conn *conn)
-{
-	conn->body_due = false;
-	conn_ask(conn);
-}
-
-static void
-take_length(struct conn *conn, struct span in)
-{
-	if (in.n > conn->left)
-		in.n = (size_t)conn->left;
-	if (keep_body(conn, in) < 0)
-		return;
-	conn_used(conn, in.n);
-	conn->left -= in.n;
-	if (conn->left == 0)
-		body_done(conn);
-}
-
-static void
-take_chunked(struct conn *conn, struct span in)
-{
-	struct span rest = in;
-	struct span data;
-	enum chunk_verdict v;
-
-	while ((v = chunk_next(&conn->chunk, &rest, &data)) == CHUNK_DATA)
-		if (keep_body(conn, data) < 0)
-			return;
-	conn_used(conn, in.n - rest.n);
-	if (v == CHUNK_END)
-		body_done(conn);
-	else if (v == CHUNK_BAD)
-		conn_problem(conn, 400, "bad-request", chunk_why(&conn->chunk));
-}
-
 static void
 take_lingering(struct conn *conn, struct span in)
 {
@@ -458,10 +382,7 @@ conn_take(struct conn *conn, struct span in)
 		take_head(conn, in);
 		return true;
 	case CONN_BODY:
-		if (conn->req->head.framing == FRAMING_LENGTH)
-			take_length(conn, in);
-		else
-			take_chunked(conn, in);
+		conn_take_body(conn, in);
 		return true;
 	case CONN_LINGER:
 		take_lingering(conn, in);
@@ -490,8 +411,12 @@ conn_work(struct conn *conn)
 void
 on_conn_readable(struct bufferevent *bev, void *arg)
 {
+	struct conn *conn = arg;
+
 	(void)bev;
-	conn_work(arg);
+	conn_work(conn);
+	if (conn_body_is_bulk(conn))
+		conn_read_bulk(conn);
 }
 
 void

@@ -78,6 +78,25 @@ void conn_kill(struct conn *conn);
 /* No more than what it has now. */
 void conn_drain(struct conn *conn);
 
+/* Answer what is being read with a problem. */
+void conn_problem(
+    struct conn *conn, unsigned status, const char *type, const char *detail);
+void conn_ask(struct conn *conn); /* the handler; the body is whole */
+void conn_used(struct conn *conn, size_t n); /* of the input buffer */
+
+/* --- bodies (conn_body.c) ------------------------------------------------- */
+
+void conn_expect_body(struct conn *conn);
+void conn_body_too_large(struct conn *conn);
+void conn_take_body(struct conn *conn, struct span in);
+
+/*
+ * A body that is not kept is read past libevent, whose buffers take 4 KiB at a
+ * time: when its own is empty, so that the order stays.
+ */
+bool conn_body_is_bulk(const struct conn *conn);
+void conn_read_bulk(struct conn *conn);
+
 /* bufferevent callbacks */
 void on_conn_readable(struct bufferevent *bev, void *arg);
 void on_conn_writable(struct bufferevent *bev, void *arg);

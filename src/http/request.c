@@ -183,6 +183,13 @@ request_body(const struct request *req)
 }
 
 void
+request_set_sink(
+    struct request *req, bool (*sink)(struct request *req, struct span data))
+{
+	req->sink = sink;
+}
+
+void
 request_take_body(struct request *req, struct buf *body)
 {
 	*body = req->body;

@@ -26,7 +26,9 @@ struct request {
 	struct buf raw;	       /* the head */
 	struct head head;      /* its array is behind this struct */
 	size_t scanned;
-	struct buf body;
+	struct buf body; /* its max holds with a sink, too */
+	bool (*sink)(struct request *req, struct span data);
+	uint64_t received;  /* bytes that went to the sink */
 	struct arena arena; /* what was decoded */
 	struct route_match match;
 	struct query_param query[QUERY_MAX];

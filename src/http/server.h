@@ -160,6 +160,13 @@ bool request_header_at(const struct request *req, size_t i, struct span *name,
 
 struct span request_body(const struct request *req);
 
+/*
+ * From `before` alone: the body is not kept, but goes to the sink in pieces as
+ * it comes; its ceiling stays. false: the sink has ended the request.
+ */
+void request_set_sink(
+    struct request *req, bool (*sink)(struct request *req, struct span data));
+
 /* The body becomes the caller's, to outlive the request. */
 void request_take_body(struct request *req, struct buf *body);
 

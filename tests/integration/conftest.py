@@ -2,5 +2,6 @@
 """What every test here may ask for stands in fixtures.py."""
 
 from fixtures import figure, herd, pytest_configure, spawn
+from video_media import media
 
-__all__ = ["figure", "herd", "pytest_configure", "spawn"]
+__all__ = ["figure", "herd", "media", "pytest_configure", "spawn"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """./dev run, as somebody with a checkout uses it."""
 
+import json
 import signal
 import subprocess
 import tempfile
@@ -122,13 +123,31 @@ def test_one_command_and_a_real_photograph_goes_through(run, folder, figure):
     assert min(tries) < 2
 
 
+def test_the_video_tool_answers_behind_the_gateway(run, folder, media):
+    """Bodies larger than what a worker keeps, and the page under its prefix."""
+    port = free_port()
+    r = run("--port", port, "--only", "video")
+    r.ready()
+
+    def curl(path, *args):
+        return subprocess.run(["curl", "-sS", "--fail-with-body", *map(str, args), f"http://127.0.0.1:{port}/video/{path}"],
+                              capture_output=True, timeout=60, check=True).stdout
+
+    for _ in range(3):
+        said = json.loads(curl("probe", "--data-binary", f"@{media['plain.mp4']}"))
+        assert [x["codec_name"] for x in said["streams"]] == ["h264", "aac"]
+    assert curl("thumbnail?time=1&width=80", "-T", media["vp9.webm"], "-X", "POST")[:2] == b"\xff\xd8"
+    assert f"http://127.0.0.1:{port}/video/probe" in curl("").decode()
+    assert r.interrupt() == 0
+
+
 def test_equal_arguments_write_equal_bytes_and_a_second_run_takes_over(run, folder):
     port = free_port()
     r = run("--port", port)
     first = r.ready()
     pids = [i["pid"] for i in first["services"][0]["instances"]]
     files = {p: p.read_bytes() for p in (folder / "var").rglob("*.yaml")}
-    assert len(files) == 2
+    assert len(files) == 3
     r.proc.kill()
     r.proc.wait()
     again = run("--port", port)

@@ -116,10 +116,24 @@ on_peer(struct request *req, void *arg)
 }
 
 static bool
+on_sink(struct request *req, struct span data)
+{
+	w.sunk += data.n;
+	for (size_t i = 0; i < data.n; i++)
+		w.sum = 31 * w.sum + (unsigned char)data.p[i];
+	if (w.sunk_max == 0 || w.sunk <= w.sunk_max)
+		return true;
+	request_problem(req, 507, "disk-full", NULL, NULL, NULL, 0);
+	return false;
+}
+
+static bool
 on_before(struct request *req, void *arg)
 {
 	assert_ptr_equal(arg, &w);
 	assert_non_null(request_route(req));
+	if (w.sink)
+		request_set_sink(req, on_sink);
 	if (!w.refuse)
 		return true;
 	request_problem(req, 403, "forbidden", NULL, NULL, NULL, 0);

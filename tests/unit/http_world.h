@@ -35,6 +35,10 @@ extern struct world {
 	unsigned room;
 	unsigned drained;
 	bool refuse;	 /* in on_before */
+	bool sink;	 /* bodies go to on_sink */
+	size_t sunk;	 /* bytes that came there */
+	size_t sunk_max; /* it refuses more; 0: all that comes */
+	uint32_t sum;	 /* over them, in their order */
 	unsigned over;	 /* calls of on_after */
 	unsigned status; /* in the last of them */
 } w;

@@ -42,8 +42,9 @@ the_example_is_a_good_configuration(void **state)
 	c = conf_load(SRCDIR "/conf/drover.yaml", &errors);
 	assert_string_equal(buf_str(&errors), "");
 	assert_non_null(c);
-	assert_int_equal(c->nservices, 3);
+	assert_int_equal(c->nservices, 4);
 	assert_non_null(conf_service(c, "image"));
+	assert_non_null(conf_service(c, "video"));
 	conf_unref(c);
 	buf_done(&errors);
 }

@@ -15,6 +15,7 @@ struct wish {
 	int width;
 	int turn;
 	int shape;
+	int when;
 };
 
 static const struct svc_choice shapes[] = { { "round", 1 }, { "circle", 1 },
@@ -36,6 +37,12 @@ static const struct svc_param rows[] = {
 	    .choices = shapes,
 	    .offset = offsetof(struct wish, shape),
 	    .value = 2 },
+	{ .name = "when",
+	    .type = SVC_SECONDS,
+	    .min = 500,
+	    .max = 90000,
+	    .offset = offsetof(struct wish, when),
+	    .value = 1500 },
 };
 static const struct svc_params params = { rows, ARRAY_LEN(rows) };
 
@@ -141,6 +148,40 @@ a_range_includes_its_ends_and_nothing_more(void **state)
 }
 
 static void
+seconds_have_at_most_three_digits_behind_the_point(void **state)
+{
+	static const struct {
+		const char *text;
+		int ms;
+	} good[] = { { "1", 1000 }, { "0.5", 500 }, { "12.25", 12250 },
+		{ "0.500", 500 }, { "7.031", 7031 }, { "90.0", 90000 } };
+	static const char *const bad[] = { "", ".", "1.", ".5", "1.2345", "-1",
+		"1e3", "1,5", "1.5.5", " 1", "1.-5" };
+	static const char *const out[] = { "0.499", "90.001", "2147483.648",
+		"99999999999999999999" };
+
+	(void)state;
+	assert_int_equal(wish.when, 1500);
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		seen = 0;
+		assert_int_equal(set("when", good[i].text), 0);
+		assert_int_equal(wish.when, good[i].ms);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		seen = 0;
+		assert_int_equal(set("when", bad[i]), -EINVAL);
+		refused(&svc_invalid_number, "when");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(out); i++) {
+		seen = 0;
+		assert_int_equal(set("when", out[i]), -EINVAL);
+		refused(&svc_out_of_range, "when");
+		assert_non_null(
+		    strstr(refusal.detail.text, "0.5 to 90 seconds"));
+	}
+}
+
+static void
 an_unknown_choice_is_refused_with_what_is_known(void **state)
 {
 	(void)state;
@@ -180,6 +221,7 @@ main(void)
 		T(a_name_given_twice_is_refused_under_its_alias_too),
 		T(only_whole_numbers_are_numbers),
 		T(a_range_includes_its_ends_and_nothing_more),
+		T(seconds_have_at_most_three_digits_behind_the_point),
 		T(an_unknown_choice_is_refused_with_what_is_known),
 		T(hostile_bytes_do_not_reach_the_text),
 		T(a_choice_is_called_by_its_first_name),
