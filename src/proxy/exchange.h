@@ -14,9 +14,9 @@
  * takes of it at once, and nobody may want again, is never copied.
  *
  * The files: exchange_memory.c has spare ones, arrival.c is its beginning,
- * exchange.c its life and the rules of retrying, request.c the way of the
- * request, answer.c that of the answer. A function that may end the exchange
- * says so; after it x is not touched.
+ * exchange.c its life, exchange_retry.c what follows an attempt that failed,
+ * request.c the way of the request, answer.c that of the answer. A function
+ *that may end the exchange says so; after it x is not touched.
  */
 
 #ifndef PROXY_EXCHANGE_H
@@ -199,6 +199,17 @@ void exchange_finish(struct exchange *x);
 /* It broke off after the answer had begun. Ends x. */
 void exchange_cut(struct exchange *x);
 
+/* From the upstream: may end x. */
+void exchange_connected(struct exchange *x);
+
+/* Its deadline passed. Ends x. */
+void exchange_timeout(void *arg);
+
+/* --- exchange_retry.c ----------------------------------------------------- */
+
+/* From the upstream: may end x. */
+void exchange_connect_failed(struct exchange *x, int error);
+
 /* The upstream broke (error 0: it closed). Ends x, or starts it again. */
 void exchange_lost(struct exchange *x, int error);
 
@@ -228,13 +239,6 @@ exchange_tried(const struct exchange *x, uint64_t serial)
 
 /* No other can be had: true if the last one tried may be tried again. */
 bool exchange_forgive(struct exchange *x);
-
-/* From the upstream: may end x. */
-void exchange_connected(struct exchange *x);
-void exchange_connect_failed(struct exchange *x, int error);
-
-/* Its deadline passed. Ends x. */
-void exchange_timeout(void *arg);
 
 /* --- exchange_memory.c ---------------------------------------------------- */
 
