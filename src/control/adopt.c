@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "control/bounds.h"
+#include "control/cells.h"
 #include "control/enroll.h"
 #include "control/health.h"
 #include "control/note.h"
@@ -103,7 +104,7 @@ fill(struct replica *r, const struct orphan *o)
 	memcpy(r->address, n->address, sizeof(r->address));
 	r->port = n->port;
 	r->cell = n->cell;
-	publish_mark_cell(c, n->cell);
+	cells_mark(c, n->cell);
 	r->restarts = n->restarts;
 	r->has_exit = n->has_exit;
 	r->exit = n->exit;

@@ -16,6 +16,7 @@
 #include "control/access.h"
 #include "control/adopt.h"
 #include "control/applied.h"
+#include "control/cells.h"
 #include "control/certificates.h"
 #include "control/enroll.h"
 #include "control/event.h"
@@ -423,6 +424,7 @@ init(struct control *c, struct loop *loop, const struct control_args *args)
 	list_init(&c->services);
 	list_init(&c->adopt);
 	list_init(&c->workers.strangers);
+	cells_init(c);
 	publish_init(c);
 	listeners_init(c);
 	certificates_init(c);
@@ -482,6 +484,7 @@ control_free(struct control *c)
 	free_services(c);
 	adopt_done(c);
 	publish_done(c);
+	cells_done(c);
 	workers_close(c);
 	listeners_done(c);
 	certificates_done(c);

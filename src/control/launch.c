@@ -18,10 +18,10 @@
 #include "base/fd.h"
 #include "conf/expand.h"
 #include "control/bounds.h"
+#include "control/cells.h"
 #include "control/folders.h"
 #include "control/listeners.h"
 #include "control/note.h"
-#include "control/publish.h"
 #include "control/service.h"
 
 #define SPEC_ARENA_MAX (256 * 1024)
@@ -74,9 +74,9 @@ choose_port(struct replica *r, struct err *err)
 
 	for (unsigned i = 0; i < span; i++) {
 		unsigned port = conf->port_first +
-		    (c->publish.next_port++ % span);
+		    (c->cells.next_port++ % span);
 
-		if (publish_port_taken(c, port) || !port_is_free(port))
+		if (cells_port_taken(c, port) || !port_is_free(port))
 			continue;
 		r->port = port;
 		snprintf(r->address, sizeof(r->address), "127.0.0.1:%u", port);
@@ -358,7 +358,7 @@ take_place(struct replica *r, struct order *o, struct err *err)
 		return x;
 	if (r->service->redis)
 		return 0;
-	r->cell = publish_take_cell(c);
+	r->cell = cells_take(c);
 	return r->cell < 0 ? err_set(err, -ENOSPC, "all %d endpoints in use",
 				 SCOREBOARD_ENDPOINTS)
 			   : 0;
@@ -445,7 +445,7 @@ launch_release(struct replica *r)
 		folders_remove_tmp(r);
 
 	/* The managed Redis comes back to the same path. */
-	publish_bury(
+	cells_bury(
 	    c, r->cell, r->port, r->service->redis ? "" : socket_path(r));
 	if (r->child != 0)
 		(void)herd_forget(c->herd, r->child);

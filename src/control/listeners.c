@@ -12,7 +12,6 @@
 
 #include "base/fd.h"
 #include "control/passed.h"
-#include "control/publish.h"
 #include "control/workers.h"
 #include "link/address.h"
 #include "link/worker_msg.h"

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "control/bounds.h"
+#include "control/cells.h"
 #include "control/event.h"
 #include "control/health.h"
 #include "control/note.h"
@@ -96,9 +97,9 @@ drained(const struct replica *r)
 	struct control *c = r->service->control;
 	const struct conf_stop *stop = &r->service->spec->stop;
 	uint64_t took = loop_now(c->loop) - r->since;
-	unsigned tunnels, requests = publish_busy(c, r->cell, &tunnels);
+	unsigned tunnels, requests = cells_busy(c, r->cell, &tunnels);
 
-	return publish_left(c, r->drain_generation) &&
+	return cells_left(c, r->drain_generation) &&
 	    (requests == 0 || took >= stop->drain_ms) &&
 	    (tunnels == 0 || took >= stop->websocket_drain_ms);
 }

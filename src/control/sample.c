@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "control/cells.h"
 #include "control/launch.h"
 #include "control/applied.h"
 #include "control/publish.h"
@@ -232,7 +233,7 @@ on_sample(void *arg)
 		applied_save(c);
 	if (c->publish.again)
 		publish_soon(c);
-	publish_sweep(c);
+	cells_sweep(c);
 	loop_timer_arm(&c->sample, SAMPLE_MS);
 }
 

@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "control/applied.h"
+#include "control/cells.h"
 #include "control/event.h"
-#include "control/publish.h"
 #include "control/replica.h"
 #include "control/sample.h"
 #include "control/service.h"
@@ -147,11 +147,11 @@ tunnels_of(const struct service *s)
 	unsigned all = 0, n;
 
 	LIST_EACH (r, &s->replicas, struct replica, link) {
-		(void)publish_busy(s->control, r->cell, &n);
+		(void)cells_busy(s->control, r->cell, &n);
 		all += n;
 	}
 	LIST_EACH (r, &s->extra, struct replica, link) {
-		(void)publish_busy(s->control, r->cell, &n);
+		(void)cells_busy(s->control, r->cell, &n);
 		all += n;
 	}
 	return all;

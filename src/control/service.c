@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/rand.h"
+#include "control/cells.h"
 #include "control/enroll.h"
 #include "control/event.h"
 #include "control/publish.h"
@@ -34,7 +35,7 @@ service_add(struct control *c, const struct conf *conf,
 {
 	struct service *s = calloc(1, sizeof(*s));
 
-	cell = publish_take_service_cell(c, cell);
+	cell = cells_take_service(c, cell);
 	if (s == NULL || cell < 0) {
 		free(s);
 		return NULL;
@@ -59,7 +60,7 @@ service_free(struct service *s)
 	list_remove(&s->link);
 	rollout_done(s);
 	scaling_free(s);
-	publish_free_service_cell(s->control, s->cell);
+	cells_free_service(s->control, s->cell);
 	conf_unref(s->conf);
 	free(s->rate.then);
 	free(s);

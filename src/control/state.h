@@ -294,13 +294,16 @@ struct control {
 	struct {
 		uint64_t generation;
 		struct loop_later later;
-		struct list ghosts;
-		uint64_t cells[SCOREBOARD_ENDPOINTS / 64]; /* taken */
-		uint64_t service_cells[SCOREBOARD_SERVICES / 64];
-		unsigned next_port;
 		int fd;	    /* of the current snapshot; -1: none yet */
 		bool again; /* the last one could not be built */
 	} publish;
+
+	struct {
+		struct list ghosts;
+		unsigned next_port; /* to try */
+		uint64_t taken[SCOREBOARD_ENDPOINTS / 64];
+		uint64_t services[SCOREBOARD_SERVICES / 64];
+	} cells;
 
 	struct {
 		struct scoreboard *board;

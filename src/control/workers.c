@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "control/cells.h"
 #include "control/event.h"
 #include "control/folders.h"
 #include "control/listeners.h"
@@ -182,7 +183,7 @@ forget_process(struct worker *w)
 	w->pid = 0;
 	w->applied = UINT64_MAX;
 	w->refused[0] = '\0';
-	publish_sweep(c);
+	cells_sweep(c);
 	strangers_look(c);
 }
 
@@ -230,7 +231,7 @@ on_message(struct worker *w, const struct worker_msg *m)
 		w->refused[0] = '\0';
 		if (instance_state(w->in) != INSTANCE_READY)
 			instance_post(w->in, INSTANCE_EV_PASSED);
-		publish_sweep(c);
+		cells_sweep(c);
 		break;
 	case WORKER_REFUSED:
 		log_error(w->slot, "refused generation %llu: %s",

@@ -19,9 +19,9 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "control/cells.h"
 #include "control/control.h"
 #include "control/note.h"
-#include "control/publish.h"
 #include "control/replica.h"
 #include "control/rollout.h"
 #include "control/service.h"
@@ -163,11 +163,11 @@ an_address_is_free_only_when_every_worker_has_left_it(void **state)
 	fake_kill(fake_running("api.0"), SIGKILL);
 	run_for(w, 50);
 	assert_int_not_equal(replica_by_id(w->c, "api.0")->cell, cell);
-	publish_sweep(w->c);
-	assert_false(list_empty(&w->c->publish.ghosts));
+	cells_sweep(w->c);
+	assert_false(list_empty(&w->c->cells.ghosts));
 	w->c->workers.all[0].applied = w->c->publish.generation;
-	publish_sweep(w->c);
-	assert_true(list_empty(&w->c->publish.ghosts));
+	cells_sweep(w->c);
+	assert_true(list_empty(&w->c->cells.ghosts));
 	world_free(w);
 }
 
