@@ -10,9 +10,9 @@
 
 #include "base/fd.h"
 #include "base/hash.h"
-#include "base/near.h"
 #include "conf/box.h"
 #include "conf/conf.h"
+#include "conf/read.h"
 #include "conf/schema.h"
 #include "conf/value.h"
 #include "conf/yaml_tree.h"
@@ -20,7 +20,6 @@
 #define FILE_MAX (1024 * 1024)
 #define ARENA_FIRST (16 * 1024)
 #define ARENA_MAX (256 * 1024 * 1024)
-#define SHOWN_MAX 128 /* of a key in a message */
 
 struct loader {
 	struct conf_box *box;
@@ -33,199 +32,17 @@ struct loader {
 	unsigned *root_lines;
 };
 
-/* Where a mapping is read into. */
-struct target {
-	struct loader *loader;
-	const char *file;
-	const struct schema *table;
-	unsigned *lines; /* by row; NULL in a list */
-};
-
-static bool read_row(const struct target *t, const struct schema *row,
-    const char *shown, const struct node *n, void *base);
-
-static struct value_site
-site_of(const struct target *t, const char *shown)
+static struct reader
+reader_of(struct loader *l, const char *file, const struct schema *table,
+    unsigned *lines)
 {
-	return (struct value_site){
-		.arena = &t->loader->box->arena,
-		.faults = &t->loader->faults,
-		.file = t->file,
-		.shown = shown,
+	return (struct reader){
+		.arena = &l->box->arena,
+		.faults = &l->faults,
+		.file = file,
+		.table = table,
+		.lines = lines,
 	};
-}
-
-/* --- one mapping ---------------------------------------------------------- */
-
-static bool
-refuse_key(const struct target *t, const char *parent, const char *shown,
-    const struct node *n)
-{
-	const char *known[64];
-	const char *near;
-	char list[ERR_MAX];
-	size_t count = 0, len = 0;
-
-	list[0] = '\0';
-	for (size_t i = 0; t->table[i].path != NULL; i++) {
-		const char *leaf = schema_leaf(&t->table[i], parent);
-
-		if (leaf == NULL || count == ARRAY_LEN(known) ||
-		    len >= sizeof(list))
-			continue;
-		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
-		    count > 0 ? ", " : "", leaf);
-		known[count++] = leaf;
-	}
-	near = near_name(n->key, known, count);
-	fault_add(&t->loader->faults, t->file, n->line, shown,
-	    near != NULL ? "found an unknown key (%s?); allowed %s"
-			 : "found an unknown key%s; allowed %s",
-	    near != NULL ? near : "", list);
-	return false;
-}
-
-static void
-show_key(char out[SHOWN_MAX], const char *parent, const char *key)
-{
-	snprintf(
-	    out, SHOWN_MAX, "%s%s%s", parent, *parent != '\0' ? "." : "", key);
-}
-
-/* Keys that must be there and are not. */
-static bool
-read_absent(const struct target *t, const char *parent, const char *shown,
-    const struct node *map)
-{
-	bool ok = true;
-
-	for (size_t i = 0; t->table[i].path != NULL; i++) {
-		const struct schema *row = &t->table[i];
-		const char *leaf = schema_leaf(row, parent);
-		char key[SHOWN_MAX], allowed[ERR_MAX];
-
-		if (leaf == NULL || !row->required ||
-		    node_get(map, leaf) != NULL)
-			continue;
-		show_key(key, shown, leaf);
-		fault_add(&t->loader->faults, t->file, map->line, key,
-		    "found no such key, which is required; allowed %s",
-		    schema_allowed(row, allowed, sizeof(allowed)));
-		ok = false;
-	}
-	return ok;
-}
-
-static bool
-read_map(const struct target *t, const char *parent, const char *shown,
-    const struct node *map, void *base)
-{
-	bool ok = true;
-
-	for (const struct node *n = map->first; n != NULL; n = n->next) {
-		size_t row = schema_child(t->table, parent, n->key);
-		char key[SHOWN_MAX];
-
-		show_key(key, shown, n->key);
-		if (row == SIZE_MAX)
-			ok = refuse_key(t, parent, key, n);
-		else if (!read_row(t, &t->table[row], key, n, base))
-			ok = false;
-	}
-	return read_absent(t, parent, shown, map) && ok;
-}
-
-/* The defaults of the elements of a list, or of what is in no list. */
-static bool
-read_presets(const struct target *t, const char *list, void *base)
-{
-	size_t n = strlen(list);
-
-	for (size_t i = 0; t->table[i].path != NULL; i++) {
-		const struct schema *row = &t->table[i];
-		struct value_site site = site_of(t, row->path);
-		struct node node = { 0 }, only = { 0 };
-		const char *end = strchr(row->path, ']');
-
-		if (row->preset == NULL || (end == NULL) != (n == 0) ||
-		    strncmp(row->path, list, n) != 0)
-			continue;
-		if (node_preset(&node, &only, row->preset, site.arena) < 0)
-			return value_nomem(&site);
-		if (!value_read(&site, row, &node, base))
-			return false;
-	}
-	return true;
-}
-
-static bool
-read_element(const struct target *t, const struct schema *row,
-    const char *shown, const struct node *n, void *base)
-{
-	struct target inner = *t;
-	char parent[32];
-
-	inner.lines = NULL;
-	snprintf(parent, sizeof(parent), "%s[]", row->path);
-	if (!read_presets(&inner, parent, base))
-		return false;
-	if (row->line != 0)
-		*(unsigned *)(void *)((char *)base + row->line) = n->line;
-	return read_map(&inner, parent, shown, n, base);
-}
-
-static bool
-read_elements(const struct target *t, const struct schema *row,
-    const char *shown, const struct node *n, void *base)
-{
-	struct value_site site = site_of(t, shown);
-	char *elements;
-	size_t i = 0;
-	bool ok = true;
-
-	if (n->kind != NODE_LIST || n->n > row->max || n->n < row->min)
-		return value_refuse(&site, row, n);
-	elements = arena_alloc(site.arena, n->n * row->size + 1);
-	if (elements == NULL)
-		return value_nomem(&site);
-	for (const struct node *e = n->first; e != NULL; e = e->next, i++) {
-		char at[2 * SHOWN_MAX];
-
-		snprintf(at, sizeof(at), "%s[%zu]", shown, i);
-		site.shown = at;
-		if (e->kind != NODE_MAP)
-			ok = value_refuse(
-			    &site, &(struct schema){ .type = SCHEMA_GROUP }, e);
-		else if (!read_element(t, row, at, e, elements + i * row->size))
-			ok = false;
-	}
-	*(char **)(void *)((char *)base + row->offset) = elements;
-	*(size_t *)(void *)((char *)base + row->count) = n->n;
-	return ok;
-}
-
-static bool
-read_row(const struct target *t, const struct schema *row, const char *shown,
-    const struct node *n, void *base)
-{
-	struct value_site site = site_of(t, shown);
-
-	if (t->lines != NULL)
-		t->lines[row - t->table] = n->line;
-	if (row->type == SCHEMA_ELEMENTS)
-		return read_elements(t, row, shown, n, base);
-	if (row->type != SCHEMA_GROUP && row->type != SCHEMA_CHECK)
-		return value_read(&site, row, n, base);
-	if (row->noted)
-		*(bool *)((char *)base + row->offset) = true;
-	if (n->kind == NODE_MAP)
-		return read_map(t, row->path, shown, n, base);
-	if (n->kind == NODE_NULL && row->key == NULL)
-		return true; /* all keys below it commented out */
-	if (row->scalar == NULL || n->kind == NODE_LIST)
-		return value_refuse(&site, row, n);
-	row = &t->table[schema_find(t->table, row->scalar)];
-	return value_read(&site, row, n, base);
 }
 
 /* --- drover.yaml ---------------------------------------------------------- */
@@ -289,14 +106,9 @@ derive_root(struct loader *l)
 static void
 read_root(struct loader *l, const char *file, const struct node *root)
 {
-	struct target t = { l, file, schema_root, l->root_lines };
-	struct value_site site = site_of(&t, "(file)");
+	struct reader rd = reader_of(l, file, schema_root, l->root_lines);
 
-	if (root->kind != NODE_MAP)
-		value_refuse(
-		    &site, &(struct schema){ .type = SCHEMA_GROUP }, root);
-	else
-		read_map(&t, "", "", root, &l->box->conf);
+	(void)read_tree(&rd, root, &l->box->conf);
 }
 
 /* --- services ------------------------------------------------------------- */
@@ -363,32 +175,27 @@ hash_service(struct conf_service *s)
 static void
 read_service(struct loader *l, const char *file, const struct node *root)
 {
-	struct target t = { l, file, schema_service, NULL };
-	struct value_site site = site_of(&t, "(file)");
+	struct arena *arena = &l->box->arena;
+	unsigned *lines = arena_alloc(
+	    arena, schema_len(schema_service) * sizeof(*lines));
+	struct reader rd = reader_of(l, file, schema_service, lines);
 	struct conf_service *s = new_service(l, file);
 
 	if (s == NULL)
 		return;
-	if (root->kind != NODE_MAP) {
-		value_refuse(
-		    &site, &(struct schema){ .type = SCHEMA_GROUP }, root);
+	s->file = arena_copy(arena, span_of(file));
+	if (s->file == NULL || lines == NULL) {
+		fault_nomem(&l->faults, file);
 		return;
 	}
-	s->file = arena_copy(site.arena, span_of(file));
-	t.lines = arena_alloc(
-	    site.arena, schema_len(schema_service) * sizeof(*t.lines));
-	if (s->file == NULL || t.lines == NULL) {
-		value_nomem(&site);
-		return;
-	}
-	s->lines = t.lines;
+	s->lines = lines;
 	s->line = root->first != NULL ? root->first->line : root->line;
-	if (!read_map(&t, "", "", root, s))
+	if (!read_tree(&rd, root, s))
 		return;
 	if (s->readiness.kind == CONF_CHECK_NONE)
 		s->readiness.kind = CONF_CHECK_TCP;
 	if (!hash_service(s))
-		value_nomem(&site);
+		fault_nomem(&l->faults, file);
 	else
 		l->nservices++;
 }
@@ -407,8 +214,7 @@ by_service_name(const void *a, const void *b)
 static bool
 loader_init(struct loader *l, const char *file, struct buf *errors)
 {
-	struct target service = { l, file, schema_service, NULL };
-	struct target root = { l, file, schema_root, NULL };
+	struct reader service, root;
 
 	*l = (struct loader){ .faults = { .out = errors } };
 	arena_init(&l->nodes, ARENA_FIRST, ARENA_MAX);
@@ -429,8 +235,10 @@ loader_init(struct loader *l, const char *file, struct buf *errors)
 	}
 	l->preset.hash_name = "";
 	l->preset.liveness.rise = 1;
-	return read_presets(&service, "", &l->preset) &&
-	    read_presets(&root, "", &l->box->conf);
+	service = reader_of(l, file, schema_service, NULL);
+	root = reader_of(l, file, schema_root, NULL);
+	return read_presets(&service, &l->preset) &&
+	    read_presets(&root, &l->box->conf);
 }
 
 /* Lay out what could be read, so that the rules find what is wrong there. */
