@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from drover import RedisServer, alive, all_ok, herdling, registered, wait_for
@@ -67,6 +68,8 @@ def test_the_managed_redis_is_supervised(herd):
     assert url.startswith("unix://") and str(sock) in url
     pids = redis_of(d.folder)
     assert len(pids) == 1
+    limits = dict(line.split(":\t", 1) for line in Path(f"/proc/{pids[0]}/status").read_text().splitlines())
+    assert limits["Seccomp"] == "2" and limits["NoNewPrivs"] == "1" and int(limits["CapEff"], 16) == 0
     os.kill(pids[0], signal.SIGKILL)
     wait_for(lambda: (now := redis_of(d.folder)) and now != pids, 10)
     wait_for(lambda: d.status()["registry"]["state"] == "up" and sock.exists(), 10)
